@@ -1,14 +1,37 @@
-pub fn add(left: u64, right: u64) -> u64 {
-    left + right
-}
+//! Batches made durable, and the secrets that live beside them.
+//!
+//! ```text
+//!   engine ──▶ Row::seal ──▶ Journal::append ──▶ one row, synced ──▶ JournalReader ──▶ followers
+//!                              │
+//!                              ├── sqlite   one file, one writer, any number of readers
+//!                              └── memory   for simulation: told when to lose what
+//! ```
+//!
+//! **Invariant:** a row, once appended, never changes and never goes away; row `n` carries the hash of row `n − 1`, so
+//! nobody can change one without changing all that follow. An append says one of three things: it *did not happen*
+//! ([`AppendError::Conflict`]), it *may have happened* ([`AppendError::Unknown`]), or *this journal is not to be
+//! trusted any more* ([`AppendError::Broken`]).
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`row`] | a row, its hash, how one is sealed |
+//! | [`store`] | the seam: [`Journal`], [`JournalReader`] and their errors |
+//! | [`sqlite`], [`memory`] | its implementations |
+//! | [`chain`] | checks that rows form one unbroken chain |
+//!
+//! **Not here:** what a batch means (its body is opaque bytes), leadership, retries, clocks, sockets.
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+pub mod chain;
+mod exclusive;
+pub mod memory;
+pub mod row;
+pub mod sqlite;
+mod sqlite_file;
+pub mod store;
+mod verdict;
 
-    #[test]
-    fn it_works() {
-        let result = add(2, 2);
-        assert_eq!(result, 4);
-    }
-}
+pub use chain::{ChainError, ChainVerifier, verify_chain};
+pub use memory::MemoryJournal;
+pub use row::{Hash, Row, Tip};
+pub use sqlite::{SqliteJournal, SqliteReader};
+pub use store::{AppendError, Journal, JournalReader, OpenError, ReadError};
