@@ -18,12 +18,16 @@
 //! | [`store`] | the seam: [`Journal`], [`JournalReader`] and their errors |
 //! | [`sqlite`], [`memory`] | its implementations |
 //! | [`chain`] | checks that rows form one unbroken chain |
+//! | [`keyring`] | the secrets outside every database, and what is computed with them |
+//! | [`public_ids`] | ids shown to the outside, which reveal neither order nor volume |
 //!
 //! **Not here:** what a batch means (its body is opaque bytes), leadership, retries, clocks, sockets.
 
 pub mod chain;
 mod exclusive;
+pub mod keyring;
 pub mod memory;
+pub mod public_ids;
 pub mod row;
 pub mod sqlite;
 mod sqlite_file;
@@ -31,7 +35,9 @@ pub mod store;
 mod verdict;
 
 pub use chain::{ChainError, ChainVerifier, verify_chain};
+pub use keyring::Keyring;
 pub use memory::MemoryJournal;
+pub use public_ids::PublicIds;
 pub use row::{Hash, Row, Tip};
 pub use sqlite::{SqliteJournal, SqliteReader};
 pub use store::{AppendError, Journal, JournalReader, OpenError, ReadError};
