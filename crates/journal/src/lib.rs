@@ -20,6 +20,7 @@
 //! | [`chain`] | checks that rows form one unbroken chain |
 //! | [`keyring`] | the secrets outside every database, and what is computed with them |
 //! | [`public_ids`] | ids shown to the outside, which reveal neither order nor volume |
+//! | [`subject_keys`] | the mutable table of keys per person, so that people can be forgotten |
 //!
 //! **Not here:** what a batch means (its body is opaque bytes), leadership, retries, clocks, sockets.
 
@@ -32,6 +33,7 @@ pub mod row;
 pub mod sqlite;
 mod sqlite_file;
 pub mod store;
+pub mod subject_keys;
 mod verdict;
 
 pub use chain::{ChainError, ChainVerifier, verify_chain};
@@ -41,3 +43,4 @@ pub use public_ids::PublicIds;
 pub use row::{Hash, Row, Tip};
 pub use sqlite::{SqliteJournal, SqliteReader};
 pub use store::{AppendError, Journal, JournalReader, OpenError, ReadError};
+pub use subject_keys::SubjectKeys;
