@@ -12,7 +12,7 @@
 //!
 //! **Not here:** retries, deadlines of payments, ledger accounts.
 //!
-//! Adding a source is one file and one line in [`SOURCES`].
+//! Adding a source is one file and one line in `SOURCES`.
 
 pub mod bank;
 

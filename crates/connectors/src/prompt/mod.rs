@@ -7,7 +7,7 @@
 //!
 //! **Not here:** which device may enrol, how codes are derived, how often somebody may ask.
 //!
-//! Adding a channel is one file and one line in [`CODE_CHANNELS`] or [`PROMPT_CHANNELS`].
+//! Adding a channel is one file and one line in `CODE_CHANNELS` or `PROMPT_CHANNELS`.
 
 pub mod screen;
 pub mod stream;

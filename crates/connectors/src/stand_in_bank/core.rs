@@ -6,7 +6,7 @@
 //!                          └─ else ─▶ perform ─┬─ at once ────────┼──────▶ Refused
 //!                                              └─ late ─▶ Pending ┘
 //! ```
-//! **Invariant:** balances change only in [`Core::settle`], which an operation passes once, on its
+//! **Invariant:** balances change only in `settle`, which an operation passes once, on its
 //! way out of nothing or out of `Pending`.
 //!
 //! **Not here:** sockets, files, clocks. The caller passes `now_ms`, writes the records before it
@@ -16,13 +16,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::answers::{answer, malformed, not_found, order_answer, status_answer, unavailable};
+use super::mood::Moods;
 use super::operation::{
-    Account, Behaviour, Collect, GiveBack, Kind, Operation, Progress, Record, Statement, Totals,
+    Account, Behaviour, Collect, GiveBack, Kind, Operation, Progress, Record, Statement,
 };
 use crate::funding::is_reference;
 
-/// Longest delay that can be asked for.
-const DELAY_CAP_MS: u64 = 10 * 60 * 1000;
 const ACCOUNT_CAP_BYTES: usize = 64;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,20 +84,13 @@ pub struct Step {
     pub fate: Fate,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Mood {
-    behaviour: Behaviour,
-    times_left: Option<u32>,
-}
-
 /// The whole bank.
 #[derive(Clone, Debug, Default)]
 pub struct Core {
     accounts: BTreeMap<String, Account>,
     operations: BTreeMap<String, Operation>,
     due: BTreeSet<(u64, String)>,
-    mood: Mood,
-    moods: BTreeMap<String, Mood>,
+    moods: Moods,
     /// Collected while a step runs.
     records: Vec<Record>,
 }
@@ -177,31 +170,7 @@ impl Core {
 
     /// The bank's side of the books.
     pub fn statement(&self) -> Statement {
-        let mut operations: Vec<Operation> = self.operations.values().cloned().collect();
-        operations.sort_by_key(|operation| operation.number);
-        let mut totals: BTreeMap<String, Totals> = BTreeMap::new();
-        for operation in &operations {
-            let sums = totals.entry(operation.currency.clone()).or_default();
-            match (&operation.progress, operation.kind) {
-                (Progress::Done { .. }, Kind::Collection) => {
-                    sums.collections_done += 1;
-                    sums.collected_minor =
-                        sums.collected_minor.saturating_add(operation.amount_minor);
-                }
-                (Progress::Done { .. }, Kind::Return) => {
-                    sums.returns_done += 1;
-                    sums.returned_minor =
-                        sums.returned_minor.saturating_add(operation.amount_minor);
-                }
-                (Progress::Refused { .. }, _) => sums.refused += 1,
-                (Progress::Pending { .. }, _) => sums.pending += 1,
-            }
-        }
-        Statement {
-            accounts: self.accounts.clone(),
-            operations,
-            totals,
-        }
+        Statement::of(&self.accounts, self.operations.values())
     }
 
     fn open_account(&mut self, account: String, balance_minor: i64, currency: String) -> Fate {
@@ -246,12 +215,7 @@ impl Core {
                 original: None,
                 amount_minor: order.amount_minor,
                 currency: order.currency,
-                progress: Progress::Pending {
-                    due_ms: None,
-                    status_calls_left: None,
-                },
-                returned_minor: 0,
-                number: 0,
+                ..Operation::new()
             },
             arrival,
             now_ms,
@@ -277,12 +241,7 @@ impl Core {
                 original: Some(order.original),
                 amount_minor: order.amount_minor,
                 currency: order.currency,
-                progress: Progress::Pending {
-                    due_ms: None,
-                    status_calls_left: None,
-                },
-                returned_minor: 0,
-                number: 0,
+                ..Operation::new()
             },
             arrival,
             now_ms,
@@ -292,7 +251,7 @@ impl Core {
     /// Does what is asked the way the account's behaviour says.
     fn order(&mut self, wanted: Operation, arrival: Arrival, now_ms: u64) -> Fate {
         let behaviour = match arrival {
-            Arrival::Fresh => self.take_behaviour(&wanted.account),
+            Arrival::Fresh => self.moods.take(&wanted.account),
             Arrival::Delayed => Behaviour::Normal,
         };
         match behaviour {
@@ -479,8 +438,8 @@ impl Core {
             .get(reference)
             .map(|known| known.account.clone());
         let account = account.unwrap_or_default();
-        if matches!(self.behaviour(&account), Behaviour::Unavailable) {
-            self.take_behaviour(&account);
+        if matches!(self.moods.behaviour(&account), Behaviour::Unavailable) {
+            self.moods.take(&account);
             return unavailable(reference);
         }
         if let Some(operation) = self.operations.get_mut(reference)
@@ -525,56 +484,11 @@ impl Core {
         behaviour: Behaviour,
         times: Option<u32>,
     ) -> Fate {
-        let too_long = |ms: &u64| *ms > DELAY_CAP_MS;
-        let wrong = match &behaviour {
-            Behaviour::Delay { ms } | Behaviour::DelayRequest { ms } => {
-                too_long(ms).then_some("ms")
-            }
-            Behaviour::LateSuccess {
-                after_ms: Some(ms), ..
-            } => too_long(ms).then_some("after_ms"),
-            Behaviour::LateSuccess {
-                after_status_calls: Some(0),
-                ..
-            } => Some("after_status_calls"),
-            _ => None,
-        };
-        if let Some(field) = wrong {
-            return malformed(field);
-        }
-        if times == Some(0) {
-            return malformed("times");
-        }
         let body = json!({"account": account, "behaviour": behaviour, "times": times});
-        let mood = Mood {
-            behaviour,
-            times_left: times,
-        };
-        match account {
-            None => self.mood = mood,
-            Some(account) => {
-                self.moods.insert(account, mood);
-            }
+        match self.moods.set(account, behaviour, times) {
+            Ok(()) => answer(200, body),
+            Err(field) => malformed(field),
         }
-        answer(200, body)
-    }
-
-    fn behaviour(&self, account: &str) -> &Behaviour {
-        &self.moods.get(account).unwrap_or(&self.mood).behaviour
-    }
-
-    /// The behaviour for one request; counts it.
-    fn take_behaviour(&mut self, account: &str) -> Behaviour {
-        let mood = self.moods.get_mut(account).unwrap_or(&mut self.mood);
-        let behaviour = mood.behaviour.clone();
-        if let Some(left) = &mut mood.times_left {
-            *left -= 1;
-            if *left == 0 {
-                *mood = Mood::default();
-                self.moods.remove(account);
-            }
-        }
-        behaviour
     }
 }
 
@@ -592,58 +506,4 @@ fn wrong_field(reference: &str, amount_minor: i64, currency: &str) -> Option<&'s
     } else {
         None
     }
-}
-
-fn answer(status: u16, body: Value) -> Fate {
-    Fate::Answer {
-        status,
-        body,
-        after_ms: 0,
-    }
-}
-
-fn malformed(field: &str) -> Fate {
-    answer(400, json!({"status": "malformed", "field": field}))
-}
-
-fn unavailable(reference: &str) -> Fate {
-    answer(
-        503,
-        json!({"status": "unavailable", "reference": reference}),
-    )
-}
-
-fn not_found(reference: &str) -> Fate {
-    answer(404, json!({"status": "not_found", "reference": reference}))
-}
-
-fn order_answer(operation: &Operation) -> Fate {
-    match &operation.progress {
-        Progress::Refused { reason } => answer(422, refused(operation, reason)),
-        Progress::Done { .. } | Progress::Pending { .. } => status_answer(operation),
-    }
-}
-
-fn status_answer(operation: &Operation) -> Fate {
-    match &operation.progress {
-        Progress::Refused { reason } => answer(200, refused(operation, reason)),
-        Progress::Pending { .. } => answer(
-            202,
-            json!({"status": "pending", "reference": operation.reference}),
-        ),
-        Progress::Done { bank_reference } => answer(
-            200,
-            json!({
-                "status": "done",
-                "reference": operation.reference,
-                "bank_reference": bank_reference,
-                "amount_minor": operation.amount_minor,
-                "currency": operation.currency,
-            }),
-        ),
-    }
-}
-
-fn refused(operation: &Operation, reason: &str) -> Value {
-    json!({"status": "refused", "reference": operation.reference, "reason": reason})
 }

@@ -29,7 +29,7 @@ impl FileError {
 #[derive(Debug)]
 pub(super) struct Lines {
     file: File,
-    /// After a write that may have left half a line, nothing more is written.
+    /// After a failed write memory is ahead of the file, so nothing more is written or answered.
     poisoned: bool,
 }
 
@@ -74,11 +74,11 @@ impl Lines {
     }
 
     pub(super) fn append(&mut self, records: &[Record]) -> Result<(), FileError> {
-        if records.is_empty() {
-            return Ok(());
-        }
         if self.poisoned {
             return Err(io::Error::other("an earlier write failed").into());
+        }
+        if records.is_empty() {
+            return Ok(());
         }
         let mut line = serde_json::to_vec(records).map_err(io::Error::other)?;
         line.push(b'\n');

@@ -73,12 +73,15 @@ impl State {
     }
 
     /// The bank's side of the books, for whoever runs it in the same process.
-    pub fn statement(&self) -> Statement {
-        self.0
+    pub fn statement(&self) -> Result<Statement, FileError> {
+        // What is due by now belongs on it.
+        self.step(Request::Statement, Arrival::Fresh)?;
+        Ok(self
+            .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .core
-            .statement()
+            .statement())
     }
 
     /// Opens an account or sets its balance, for whoever runs it in the same process.

@@ -11,9 +11,11 @@
 //! **Not here:** anything of Paytone's. The real server, the demo, the tests and the simulator all
 //! talk to this as to any other bank; the simulator drives [`Core`] without sockets.
 
+mod answers;
 mod core;
 mod file;
 mod http;
+mod mood;
 mod operation;
 
 pub use self::core::{Arrival, Core, Fate, Request, Step};

@@ -51,6 +51,26 @@ pub struct Operation {
     pub number: u64,
 }
 
+impl Operation {
+    /// Nothing asked, nothing decided.
+    pub(super) fn new() -> Self {
+        Self {
+            reference: String::new(),
+            kind: Kind::Collection,
+            account: String::new(),
+            original: None,
+            amount_minor: 0,
+            currency: String::new(),
+            progress: Progress::Pending {
+                due_ms: None,
+                status_calls_left: None,
+            },
+            returned_minor: 0,
+            number: 0,
+        }
+    }
+}
+
 /// `POST /collections`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,4 +151,44 @@ pub struct Totals {
     pub returned_minor: i64,
     pub refused: u64,
     pub pending: u64,
+}
+
+impl Statement {
+    pub(super) fn of<'a>(
+        accounts: &BTreeMap<String, Account>,
+        operations: impl Iterator<Item = &'a Operation>,
+    ) -> Self {
+        let mut operations: Vec<Operation> = operations.cloned().collect();
+        operations.sort_by_key(|operation| operation.number);
+        let mut totals: BTreeMap<String, Totals> = BTreeMap::new();
+        for operation in &operations {
+            totals
+                .entry(operation.currency.clone())
+                .or_default()
+                .count(operation);
+        }
+        Self {
+            accounts: accounts.clone(),
+            operations,
+            totals,
+        }
+    }
+}
+
+impl Totals {
+    fn count(&mut self, operation: &Operation) {
+        let amount_minor = operation.amount_minor;
+        match (&operation.progress, operation.kind) {
+            (Progress::Done { .. }, Kind::Collection) => {
+                self.collections_done += 1;
+                self.collected_minor = self.collected_minor.saturating_add(amount_minor);
+            }
+            (Progress::Done { .. }, Kind::Return) => {
+                self.returns_done += 1;
+                self.returned_minor = self.returned_minor.saturating_add(amount_minor);
+            }
+            (Progress::Refused { .. }, _) => self.refused += 1,
+            (Progress::Pending { .. }, _) => self.pending += 1,
+        }
+    }
 }

@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -18,7 +18,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -69,13 +69,9 @@ impl Sender {
     /// One attempt. Returns within the settings' timeout.
     pub async fn send(&self, delivery: Delivery) -> Result<Sent, SendError> {
         let started = Instant::now();
-        let result = match timeout(self.settings.timeout, self.exchange(&delivery)).await {
-            Ok(result) => result,
-            Err(_) => Err(SendError::new(
-                SendFault::TimedOut,
-                "the endpoint took too long",
-            )),
-        };
+        let result = self
+            .exchange(&delivery, started + self.settings.timeout)
+            .await;
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match result {
             Ok((status, answer_excerpt)) => Ok(Sent {
@@ -87,22 +83,24 @@ impl Sender {
         }
     }
 
-    async fn exchange(&self, delivery: &Delivery) -> Result<(u16, String), SendError> {
+    async fn exchange(
+        &self,
+        delivery: &Delivery,
+        deadline: Instant,
+    ) -> Result<(u16, String), SendError> {
         let target = self.target(&delivery.url)?;
         let request = request(&target, delivery)?;
-        let socket = self.connect(&target).await?;
-        // Within the outer cap; a quarter of it is left for people to read what the endpoint said.
+        let socket = by(deadline, self.connect(&target)).await??;
         let (status, excerpt) = if target.tls {
             let name = ServerName::try_from(target.host_name()).map_err(|_| {
                 SendError::new(SendFault::UrlInvalid, "no certificate can name this host")
             })?;
-            let stream =
-                self.tls.connect(name, socket).await.map_err(|error| {
-                    SendError::new(SendFault::TlsFailed, format!("TLS: {error}"))
-                })?;
-            post(stream, request, self.settings.timeout / 4).await?
+            let stream = by(deadline, self.tls.connect(name, socket))
+                .await?
+                .map_err(|error| SendError::new(SendFault::TlsFailed, format!("TLS: {error}")))?;
+            post(stream, request, deadline).await?
         } else {
-            post(socket, request, self.settings.timeout / 4).await?
+            post(socket, request, deadline).await?
         };
         judge(status, excerpt)
     }
@@ -172,8 +170,7 @@ impl Sender {
         let candidates = match target.literal {
             Some(address) => vec![SocketAddr::new(address, target.port)],
             None => {
-                // A trailing dot keeps the host's search domains out of it.
-                let name = format!("{}.", target.host_name().trim_end_matches('.'));
+                let name = target.host_name();
                 let found = tokio::net::lookup_host((name, target.port))
                     .await
                     .map_err(|_| {
@@ -220,6 +217,12 @@ impl Sender {
         }
         Ok(socket)
     }
+}
+
+async fn by<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, SendError> {
+    timeout_at(deadline, work)
+        .await
+        .map_err(|_| SendError::new(SendFault::TimedOut, "the endpoint took too long"))
 }
 
 fn not_public() -> SendError {
@@ -294,7 +297,7 @@ fn request(target: &Target, delivery: &Delivery) -> Result<Request<Full<Bytes>>,
 async fn post<S>(
     stream: S,
     request: Request<Full<Bytes>>,
-    body_time: std::time::Duration,
+    deadline: Instant,
 ) -> Result<(u16, String), SendError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -306,9 +309,11 @@ where
         .await
         .map_err(broken)?;
     let talk = async {
-        let answer = send.send_request(request).await.map_err(broken)?;
+        let answer = by(deadline, send.send_request(request))
+            .await?
+            .map_err(broken)?;
         let status = answer.status().as_u16();
-        Ok((status, excerpt(answer, body_time).await))
+        Ok((status, excerpt(answer, deadline).await))
     };
     // Both halves live in this future, so that giving up closes the socket at once.
     tokio::pin!(talk, connection);
@@ -318,7 +323,7 @@ where
         ended = &mut connection => match ended {
             // The connection may be done when the last bytes of the answer still wait to be read.
             Ok(()) => talk.await,
-            Err(error) => match tokio::time::timeout(std::time::Duration::ZERO, talk).await {
+            Err(error) => match timeout(Duration::ZERO, talk).await {
                 Ok(said) => said,
                 Err(_) => Err(broken(error)),
             },
@@ -328,7 +333,7 @@ where
 
 /// Reads at most the cap. The status has already said whether the message was taken, so a body
 /// that breaks, drags on or never ends changes nothing.
-async fn excerpt(answer: Response<Incoming>, body_time: std::time::Duration) -> String {
+async fn excerpt(answer: Response<Incoming>, deadline: Instant) -> String {
     let mut body = answer.into_body();
     let mut kept = Vec::new();
     let reading = async {
@@ -346,7 +351,7 @@ async fn excerpt(answer: Response<Incoming>, body_time: std::time::Duration) -> 
         }
     };
     // Late or not, what has been read is kept.
-    let _late = timeout(body_time, reading).await;
+    let _late = timeout_at(deadline, reading).await;
     String::from_utf8_lossy(&kept)
         .chars()
         .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
