@@ -20,6 +20,7 @@ use super::answers::{answer, malformed, not_found, order_answer, status_answer, 
 use super::mood::Moods;
 use super::operation::{
     Account, Behaviour, Collect, GiveBack, Kind, Operation, Progress, Record, Statement,
+    is_currency, wrong_field,
 };
 use crate::funding::is_reference;
 
@@ -489,21 +490,5 @@ impl Core {
             Ok(()) => answer(200, body),
             Err(field) => malformed(field),
         }
-    }
-}
-
-fn is_currency(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
-}
-
-fn wrong_field(reference: &str, amount_minor: i64, currency: &str) -> Option<&'static str> {
-    if !is_reference(reference) {
-        Some("reference")
-    } else if amount_minor <= 0 {
-        Some("amount_minor")
-    } else if !is_currency(currency) {
-        Some("currency")
-    } else {
-        None
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::funding::is_reference;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub balance_minor: i64,
@@ -190,5 +192,26 @@ impl Totals {
             (Progress::Refused { .. }, _) => self.refused += 1,
             (Progress::Pending { .. }, _) => self.pending += 1,
         }
+    }
+}
+
+pub(super) fn is_currency(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// Which of what every order carries cannot be right.
+pub(super) fn wrong_field(
+    reference: &str,
+    amount_minor: i64,
+    currency: &str,
+) -> Option<&'static str> {
+    if !is_reference(reference) {
+        Some("reference")
+    } else if amount_minor <= 0 {
+        Some("amount_minor")
+    } else if !is_currency(currency) {
+        Some("currency")
+    } else {
+        None
     }
 }
