@@ -1,0 +1,67 @@
+// Three plain lists: merchants, what waits for a person, and the rules in force.
+
+import { get } from "/operator/session.js";
+import { h, show } from "/shared/dom.js";
+import { t, tCode } from "/shared/messages.js";
+import { loading, notice, statusChip } from "/shared/parts.js";
+import { wordsFor } from "/shared/request.js";
+import { dayAndTime } from "/shared/time.js";
+
+function listScreen(main, { title, path, draw }) {
+  const place = h("div", {}, loading());
+  show(main, h("div", { class: "stack loose" }, h("h1", {}, title), place));
+  get(path)
+    .then((answer) => show(place, draw(answer)))
+    .catch((error) => show(place, notice("bad", h("p", {}, wordsFor(error)))));
+}
+
+function table(testid, columns, rows) {
+  return h(
+    "div",
+    { class: "table-wrap" },
+    h("table", { testid }, h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col" }, column)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))),
+  );
+}
+
+export function merchantsScreen(main) {
+  listScreen(main, {
+    title: t("operator.place.merchants"),
+    path: "/merchants",
+    draw: ({ data }) =>
+      table(
+        "merchants",
+        [t("operator.column.merchant"), t("operator.category"), t("operator.plan"), t("operator.column.status")],
+        data.map((merchant) => [h("span", {}, h("span", { class: "strong" }, merchant.name), h("br", {}), h("span", { class: "quiet fixed" }, merchant.id)), tCode("category", merchant.category, merchant.category), merchant.plan ?? "–", statusChip(merchant.status)]),
+      ),
+  });
+}
+
+export function worklistScreen(main) {
+  listScreen(main, {
+    title: t("operator.place.worklist"),
+    path: "/worklist",
+    draw: ({ data }) =>
+      data.length === 0
+        ? notice("good", h("p", {}, t("operator.worklist_empty")))
+        : table(
+            "worklist",
+            [t("operator.work"), t("operator.since"), t("operator.about")],
+            data.map((item) => [h("span", {}, h("span", { class: "strong" }, tCode("work", item.kind, item.kind)), item.detail && [h("br", {}), h("span", { class: "quiet small" }, item.detail)]), dayAndTime(item.at), item.payment ? h("a", { href: `#/payment/${encodeURIComponent(item.payment)}` }, item.payment) : "–"]),
+          ),
+  });
+}
+
+export function rulesScreen(main) {
+  listScreen(main, {
+    title: t("operator.place.rules"),
+    path: "/rules",
+    draw: ({ version, rules }) => [
+      h("p", { class: "quiet" }, t("operator.rules_version", { version })),
+      table(
+        "rules",
+        [t("operator.rule"), t("operator.value")],
+        rules.map((rule) => [h("span", {}, h("span", { class: "strong" }, tCode("reason", rule.code, rule.code)), h("br", {}), h("span", { class: "quiet fixed" }, rule.code)), h("span", { class: "rule-value" }, typeof rule.value === "string" ? rule.value : JSON.stringify(rule.value, null, 1))]),
+      ),
+    ],
+  });
+}

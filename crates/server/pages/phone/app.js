@@ -1,0 +1,204 @@
+// The payer's phone: decides which screen is open.
+//
+// ```text
+//   no key ── enrol ──▶ awaiting approval / recovering ──▶ active: home · history · mandates · settings
+//                                                            └── a prompt lies over whatever is open
+// ```
+// The screens are modules of their own; this one knows addresses, the tab bar, the page's title and notifications.
+
+import { account, changes, closePrompt, follow, openPrompts, refreshMe, refreshPrompts, stopFollowing } from "/phone/account.js";
+import { DeviceGone, call, signIn, useDevice } from "/phone/api.js";
+import { waitingScreen } from "/phone/enrol-device.js";
+import { enrolScreen } from "/phone/enrol.js";
+import { historyScreen, paymentScreen } from "/phone/history.js";
+import { homeScreen } from "/phone/home.js";
+import { canKeepKeys, forgetDevice, loadDevice } from "/phone/keys.js";
+import { mandatesScreen } from "/phone/mandates.js";
+import { openPrompt } from "/phone/prompt.js";
+import { settingsScreen } from "/phone/settings.js";
+import { byId, h, show } from "/shared/dom.js";
+import { languageSwitch, loadMessages, t, tCount } from "/shared/messages.js";
+import { money } from "/shared/money.js";
+import { actionButton, icon, loading, notice } from "/shared/parts.js";
+import { wordsFor } from "/shared/request.js";
+
+const tabs = [
+  ["", "home", "home"],
+  ["history", "history", "list"],
+  ["mandates", "mandates", "repeat"],
+  ["settings", "settings", "settings"],
+];
+const screens = { "": homeScreen, history: historyScreen, payment: paymentScreen, mandates: mandatesScreen, settings: settingsScreen };
+
+const root = byId("app");
+const main = h("main", { id: "main", class: "phone-main", tabindex: "-1" });
+const banner = h("div", { class: "phone-banner", "aria-live": "polite" });
+const tabBar = h("nav", { class: "tabs" });
+const deferred = new Set();
+const notified = new Set();
+let leaveScreen = () => {};
+let shownPrompt = null;
+
+function drawTabs(current) {
+  show(
+    tabBar,
+    tabs.map(([address, key, shape]) =>
+      h(
+        "a",
+        { href: `#/${address}`, "aria-current": address === current ? "page" : undefined, testid: `tab-${key}` },
+        icon(shape, 24),
+        t(`tab.${key}`),
+      ),
+    ),
+  );
+}
+
+function openScreen() {
+  leaveScreen();
+  const [, name = "", argument] = location.hash.split("/");
+  const screen = screens[name] ?? homeScreen;
+  drawTabs(name === "payment" ? "history" : name);
+  main.replaceChildren();
+  leaveScreen = screen(main, decodeURIComponent(argument ?? "")) ?? (() => {});
+  window.scrollTo(0, 0);
+}
+
+function drawBanner() {
+  const waiting = openPrompts().filter((prompt) => prompt.id !== shownPrompt);
+  show(
+    banner,
+    !account.connected && h("p", { class: "bar", role: "status", testid: "offline" }, h("span", { class: "spinner" }), t("state.reconnecting")),
+    waiting.length > 0 &&
+      h(
+        "button",
+        { type: "button", class: "bar ask", onclick: () => { deferred.clear(); nextPrompt(); }, testid: "open-requests" },
+        icon("clock"),
+        h("span", { class: "grow" }, tCount("requests.waiting", waiting.length)),
+        icon("forward"),
+      ),
+  );
+  document.title = openPrompts().length > 0 ? `● ${tCount("requests.title", openPrompts().length)} · Paytone` : "Paytone";
+}
+
+async function notify(prompt) {
+  if (notified.has(prompt.id)) return;
+  notified.add(prompt.id);
+  if (document.visibilityState === "visible" || !("Notification" in window) || Notification.permission !== "granted") return;
+  const title = t(`notification.${prompt.kind}`, {
+    merchant: prompt.merchant?.name ?? "",
+    amount: prompt.amount ? money(prompt.amount, prompt.currency) : "",
+  });
+  const registration = await navigator.serviceWorker?.getRegistration("/phone/");
+  registration?.showNotification(title, { body: prompt.purpose ?? "", tag: prompt.id, icon: "/phone/icon.svg", requireInteraction: true, data: { url: location.href } });
+}
+
+function nextPrompt() {
+  for (const prompt of openPrompts()) notify(prompt);
+  drawBanner();
+  if (shownPrompt) return;
+  const waiting = openPrompts().filter((prompt) => !deferred.has(prompt.id));
+  if (waiting.length === 0) return;
+  const prompt = waiting[0];
+  shownPrompt = prompt.id;
+  openPrompt(prompt, {
+    place: () => ({ now: 1, of: Math.max(1, openPrompts().length) }),
+    onlater: () => deferred.add(prompt.id),
+    onanswered: (status) => closePrompt(prompt.id, status),
+    onclose: () => {
+      shownPrompt = null;
+      nextPrompt();
+    },
+  });
+  drawBanner();
+}
+
+function openApp() {
+  show(
+    root,
+    h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); main.focus(); } }, t("action.skip")),
+    banner,
+    main,
+    tabBar,
+  );
+  openScreen();
+  window.addEventListener("hashchange", openScreen);
+  changes.addEventListener("prompts", nextPrompt);
+  changes.addEventListener("connection", drawBanner);
+  changes.addEventListener("wanted", ({ detail }) => {
+    deferred.delete(detail);
+    nextPrompt();
+  });
+  changes.addEventListener("device", async ({ detail }) => {
+    if (detail.this && detail.status === "removed") gone();
+    else await refreshMe().catch(() => {});
+  });
+  follow(true);
+}
+
+function gone() {
+  stopFollowing();
+  leaveScreen();
+  show(
+    root,
+    h(
+      "main",
+      { class: "phone-main stack loose middle" },
+      notice("bad", h("h1", {}, t("gone.title")), h("p", {}, t("gone.text"))),
+      actionButton(t("gone.again"), async () => {
+        await forgetDevice();
+        location.reload();
+      }, { kind: "wide", testid: "enrol-again" }),
+    ),
+  );
+}
+
+function cannotStart(error) {
+  show(
+    root,
+    h(
+      "main",
+      { class: "phone-main stack loose middle" },
+      notice("bad", h("p", {}, wordsFor(error))),
+      actionButton(t("action.try_again"), start, { kind: "wide", testid: "try-again" }),
+    ),
+  );
+}
+
+async function start() {
+  show(root, h("main", { class: "phone-main stack middle" }, loading()));
+  const record = await loadDevice();
+  if (!record) {
+    show(root, h("div", { class: "row apart enrol-top" }, h("span", { class: "brand" }, h("img", { src: "/shared/logo.svg", alt: "" }), "Paytone"), languageSwitch()), main);
+    enrolScreen(main, start);
+    return;
+  }
+  useDevice(record);
+  try {
+    const session = await signIn();
+    if (session.device_status === "active") {
+      await Promise.all([refreshMe(), refreshPrompts()]);
+      openApp();
+      nextPrompt();
+    } else if (session.device_status === "removed") {
+      gone();
+    } else {
+      const device = await call("GET", "/me/device");
+      show(root, main);
+      follow(false);
+      waitingScreen(main, device, start);
+    }
+  } catch (error) {
+    if (error instanceof DeviceGone) gone();
+    else cannotStart(error);
+  }
+}
+
+await loadMessages();
+tabBar.setAttribute("aria-label", t("tabs.label"));
+changes.addEventListener("gone", gone);
+if (canKeepKeys()) {
+  await start();
+  navigator.serviceWorker?.register("/phone/service-worker.js", { scope: "/phone/" }).catch(() => {});
+} else {
+  show(root, h("main", { class: "phone-main stack middle" }, notice("bad", h("p", {}, t("start.insecure")))));
+}
