@@ -1,14 +1,43 @@
-pub fn add(left: u64, right: u64) -> u64 {
-    left + right
-}
+//! The rules of Paytone: who may pay whom with what, and what the books say afterwards.
+//!
+//! Two functions carry it. [`decide`] looks at the state and a command and returns an answer and events; [`evolve`] applies
+//! one event. Decisions hold all policy, events state results, and the state is what the events made of it.
+//!
+//! ```
+//! use paytone_domain::{Actor, Answer, Command, State, decide, time::Moment};
+//!
+//! let state = State::default();
+//! let decision = decide(&state, &Moment::default(), Actor::System, Command::Tick);
+//! assert_eq!(decision.answer, Answer::Ticked);
+//! assert!(decision.events.is_empty());
+//! ```
+//!
+//! **Not here:** I/O, clocks, randomness, keys, names and numbers in clear. They come in with the command or stay at the edge.
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+pub mod actor;
+mod answer;
+pub mod approval;
+mod command;
+pub mod counters;
+pub mod deadline;
+mod event;
+pub mod funding;
+pub mod grant;
+pub mod idempotency;
+pub mod ids;
+pub mod ledger;
+pub mod mandate;
+pub mod merchant;
+pub mod money;
+pub mod operator;
+pub mod payment;
+pub mod risk;
+mod state;
+pub mod subscriber;
+pub mod time;
 
-    #[test]
-    fn it_works() {
-        let result = add(2, 2);
-        assert_eq!(result, 4);
-    }
-}
+pub use actor::Actor;
+pub use answer::{AlreadyInitialized, Answer};
+pub use command::{Command, Decision, decide};
+pub use event::{Event, Fallen, LEVEL, evolve};
+pub use state::{Numbered, Settings, State};

@@ -1,0 +1,89 @@
+//! Commands: what is asked of the engine.
+
+use crate::{
+    Actor, Answer, Event, State,
+    answer::AlreadyInitialized,
+    funding::EffectCommand,
+    ids::KeyringFingerprint,
+    mandate::MandateCommand,
+    merchant::ClientCommand,
+    money::Currency,
+    operator::OperatorCommand,
+    payment::PaymentCommand,
+    subscriber::{DeviceCommand, EnrolmentCommand, LineRow, PhoneCommand},
+    time::Moment,
+};
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Decides the oldest thing that is due.
+    Tick,
+    Initialize {
+        currency: Currency,
+        zone: String,
+        cut_off_minutes: u16,
+        keyring: KeyringFingerprint,
+    },
+    Payment(PaymentCommand),
+    Mandate(MandateCommand),
+    Client(ClientCommand),
+    Device(DeviceCommand),
+    Enrolment(EnrolmentCommand),
+    Phone(PhoneCommand),
+    Effect(EffectCommand),
+    /// One row of a network export.
+    Line(Box<LineRow>),
+    Operator(OperatorCommand),
+}
+
+/// An answer and what it did.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub answer: Answer,
+    pub events: Vec<Event>,
+}
+
+/// Decides one command. Looks only at its arguments and changes none of them.
+pub fn decide(state: &State, moment: &Moment, actor: Actor, command: Command) -> Decision {
+    let (answer, events) = match command {
+        Command::Tick => (Answer::Ticked, crate::deadline::decide(state, moment)),
+        Command::Initialize { currency, zone, cut_off_minutes, keyring } => match state.settings {
+            Some(_) => (Answer::Initialized(Err(AlreadyInitialized)), Vec::new()),
+            None => {
+                let event = Event::Initialized { currency, zone, cut_off_minutes, keyring, level: crate::LEVEL };
+                (Answer::Initialized(Ok(())), vec![event])
+            }
+        },
+        Command::Payment(command) => return crate::payment::decide(state, moment, command),
+        Command::Mandate(command) => return crate::mandate::decide(state, moment, command),
+        Command::Client(command) => {
+            let (answer, events) = crate::merchant::decide_client(state, moment, command);
+            (Answer::Client(answer), events)
+        }
+        Command::Device(command) => {
+            let (answer, events) = crate::subscriber::decide_device(state, command);
+            (Answer::Device(answer), events)
+        }
+        Command::Enrolment(command) => {
+            let (answer, events) = crate::subscriber::decide_enrolment(state, moment, command);
+            (Answer::Enrolment(answer), events)
+        }
+        Command::Phone(command) => {
+            let (answer, events) = crate::subscriber::decide_phone(state, command);
+            (Answer::Phone(answer), events)
+        }
+        Command::Effect(command) => {
+            let (answer, events) = crate::funding::decide_effect(state, moment, command);
+            (Answer::Effect(answer), events)
+        }
+        Command::Line(row) => {
+            let (answer, events) = crate::subscriber::decide_import(state, *row);
+            (Answer::Line(answer), events)
+        }
+        Command::Operator(command) => {
+            let (answer, events) = crate::operator::decide(state, moment, actor, command);
+            (Answer::Operator(answer), events)
+        }
+    };
+    Decision { answer, events }
+}

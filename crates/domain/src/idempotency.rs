@@ -1,0 +1,130 @@
+//! Idempotency: the same key gets the same answer, refusals included.
+//!
+//! What is kept is the answer's changeable part; the rest of it never changes.
+
+use std::collections::VecDeque;
+
+use minicbor::{Decode, Encode};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    Event,
+    deadline::Due,
+    ids::{BodyHash, MandateId, PaymentId, RefundId, RepeatKey},
+    mandate::MandateStatus,
+    payment::{ClientPaymentRefusal, RefundStatus, Snapshot},
+    state::State,
+    time::{HOUR, MINUTE, Moment, Timestamp},
+};
+
+/// An idempotency key, hashed with its client, and the hash of what came with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    pub key: RepeatKey,
+    pub body: BodyHash,
+}
+
+/// What was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Recorded {
+    #[n(0)]
+    Payment(#[n(0)] PaymentId, #[n(1)] Snapshot),
+    #[n(1)]
+    Refund(#[n(0)] RefundId, #[n(1)] RefundStatus),
+    #[n(2)]
+    Mandate(#[n(0)] MandateId, #[n(1)] MandateStatus),
+    #[n(3)]
+    Refused(#[n(0)] ClientPaymentRefusal),
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    body: BodyHash,
+    answer: Recorded,
+}
+
+/// Keys of the last day or more.
+#[derive(Clone, Debug, Default)]
+pub struct Repeats {
+    kept: FxHashMap<RepeatKey, Kept>,
+    order: VecDeque<(Timestamp, RepeatKey)>,
+}
+
+/// What is known of a key.
+pub(crate) enum Known<'a> {
+    New,
+    Same(&'a Recorded),
+    /// The key came with another body before.
+    Other,
+}
+
+impl Repeats {
+    pub(crate) fn known(&self, repeat: &Repeat) -> Known<'_> {
+        match self.kept.get(&repeat.key) {
+            None => Known::New,
+            Some(kept) if kept.body == repeat.body => Known::Same(&kept.answer),
+            Some(_) => Known::Other,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum RepeatEvent {
+    #[n(0)]
+    Used {
+        #[n(0)]
+        key: RepeatKey,
+        #[n(1)]
+        body: BodyHash,
+        #[n(2)]
+        answer: Recorded,
+    },
+    /// Keys used before then are forgotten.
+    #[n(1)]
+    Forgotten {
+        #[n(0)]
+        before: Timestamp,
+    },
+}
+
+/// The oldest keys have been kept long enough. They go by the quarter of an hour.
+pub(crate) fn due(state: &State, moment: &Moment) -> Vec<Event> {
+    let before = moment.now.plus(-i64::from(state.rules.idempotency_hours) * HOUR);
+    vec![Event::Repeat(RepeatEvent::Forgotten { before })]
+}
+
+pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &RepeatEvent) {
+    match event {
+        RepeatEvent::Used { key, body, answer } => {
+            if state.repeats.order.is_empty() {
+                schedule(state, moment.now);
+            }
+            state.repeats.kept.insert(*key, Kept { body: *body, answer: answer.clone() });
+            state.repeats.order.push_back((moment.now, *key));
+        }
+        RepeatEvent::Forgotten { before } => {
+            while let Some((at, key)) = state.repeats.order.front().copied()
+                && at < *before
+            {
+                state.repeats.order.pop_front();
+                state.repeats.kept.remove(&key);
+            }
+            if let Some((oldest, _)) = state.repeats.order.front().copied() {
+                schedule(state, oldest);
+            }
+        }
+    }
+}
+
+fn schedule(state: &mut State, oldest: Timestamp) {
+    let at = oldest.plus(i64::from(state.rules.idempotency_hours) * HOUR + 15 * MINUTE);
+    state.deadlines.insert(at, Due::Repeats);
+}

@@ -1,0 +1,219 @@
+//! The whole state that decisions rest on, derived from events alone.
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    Answer,
+    deadline::Deadlines,
+    funding::Effect,
+    grant::Lot,
+    idempotency::{Recorded, Repeats},
+    ids::{DeviceId, EffectId, EnrolmentId, KeyringFingerprint, LotId, MandateId, MerchantId, NumberHash, PaymentId, RefundId, SubscriberId},
+    ledger::Book,
+    mandate::Mandate,
+    merchant::Merchant,
+    money::Currency,
+    operator::Operators,
+    payment::{Payment, Refund},
+    risk::Rules,
+    subscriber::{Device, Enrolment, Subscriber, is_active_device_of},
+    time::Moment,
+};
+
+/// What was settled when the journal began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub currency: Currency,
+    pub zone: String,
+    pub cut_off_minutes: u16,
+    pub keyring: KeyringFingerprint,
+    pub level: u32,
+}
+
+/// Things that are numbered one after the other and never go away.
+#[derive(Clone, Debug)]
+pub struct Numbered<T>(Vec<T>);
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Numbered<T> {
+    fn at(&self, id: u64) -> Option<&T> {
+        usize::try_from(id.checked_sub(1)?).ok().and_then(|place| self.0.get(place))
+    }
+
+    fn at_mut(&mut self, id: u64) -> Option<&mut T> {
+        usize::try_from(id.checked_sub(1)?).ok().and_then(|place| self.0.get_mut(place))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn next(&self) -> u64 {
+        self.0.len() as u64 + 1
+    }
+}
+
+macro_rules! numbered {
+    ($thing:ty, $id:ident) => {
+        impl Numbered<$thing> {
+            pub fn get(&self, id: $id) -> Option<&$thing> {
+                self.at(id.0)
+            }
+
+            /// For events, which name only what exists.
+            pub(crate) fn expect_mut(&mut self, id: $id) -> &mut $thing {
+                self.at_mut(id.0).expect("an event names what exists")
+            }
+
+            pub(crate) fn next_id(&self) -> $id {
+                $id(self.next())
+            }
+
+            pub(crate) fn insert(&mut self, thing: $thing) {
+                assert_eq!(thing.id, self.next_id(), "ids are given out in order");
+                self.0.push(thing);
+            }
+        }
+    };
+}
+
+numbered!(Subscriber, SubscriberId);
+numbered!(Merchant, MerchantId);
+
+#[derive(Clone, Debug)]
+pub struct State {
+    pub settings: Option<Settings>,
+    pub rules: Rules,
+    pub book: Book,
+    pub subscribers: Numbered<Subscriber>,
+    pub merchants: Numbered<Merchant>,
+    pub operators: Operators,
+    pub numbers: FxHashMap<NumberHash, SubscriberId>,
+    pub devices: FxHashMap<DeviceId, Device>,
+    pub enrolments: FxHashMap<EnrolmentId, Enrolment>,
+    pub number_enrolments: FxHashMap<NumberHash, u32>,
+    pub lots: FxHashMap<LotId, Lot>,
+    pub mandates: FxHashMap<MandateId, Mandate>,
+    pub payments: FxHashMap<PaymentId, Payment>,
+    pub refunds: FxHashMap<RefundId, Refund>,
+    /// What is wanted of the outside world and not settled.
+    pub effects: FxHashMap<EffectId, Effect>,
+    pub repeats: Repeats,
+    pub deadlines: Deadlines,
+    /// Payments and mandates that wait for an answer, in all.
+    pub open_prompts: u64,
+    pub(crate) next_payment: u64,
+    pub(crate) next_refund: u64,
+    pub(crate) next_mandate: u64,
+    pub(crate) next_device: u64,
+    pub(crate) next_lot: u64,
+    pub(crate) next_effect: u64,
+    pub(crate) next_client_key: u64,
+    pub(crate) next_endpoint: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            settings: None,
+            rules: Rules::default(),
+            book: Book::default(),
+            subscribers: Numbered::default(),
+            merchants: Numbered::default(),
+            operators: Operators::default(),
+            numbers: FxHashMap::default(),
+            devices: FxHashMap::default(),
+            enrolments: FxHashMap::default(),
+            number_enrolments: FxHashMap::default(),
+            lots: FxHashMap::default(),
+            mandates: FxHashMap::default(),
+            payments: FxHashMap::default(),
+            refunds: FxHashMap::default(),
+            effects: FxHashMap::default(),
+            repeats: Repeats::default(),
+            deadlines: Deadlines::default(),
+            open_prompts: 0,
+            next_payment: 1,
+            next_refund: 1,
+            next_mandate: 1,
+            next_device: 1,
+            next_lot: 1,
+            next_effect: 1,
+            next_client_key: 1,
+            next_endpoint: 1,
+        }
+    }
+}
+
+impl State {
+    /// Who holds a number now.
+    pub fn holder(&self, number: &NumberHash) -> Option<&Subscriber> {
+        self.numbers.get(number).and_then(|id| self.subscribers.get(*id))
+    }
+
+    pub fn has_active_device(&self, subscriber: &Subscriber) -> bool {
+        subscriber.devices.iter().any(|device| is_active_device_of(self, *device, subscriber.id))
+    }
+
+    pub(crate) fn opened_prompt(&mut self, moment: &Moment, merchant: MerchantId) {
+        self.open_prompts += 1;
+        let merchant = self.merchants.expect_mut(merchant);
+        merchant.open += 1;
+        merchant.prompts.add(moment);
+    }
+
+    pub(crate) fn closed_prompt(&mut self, merchant: MerchantId) {
+        self.open_prompts -= 1;
+        self.merchants.expect_mut(merchant).open -= 1;
+    }
+
+    /// A wrong code or a report counts against the merchant; a report also blocks it for this payer and costs attention.
+    pub(crate) fn count_refusal(
+        &mut self,
+        moment: &Moment,
+        merchant: MerchantId,
+        payer: Option<SubscriberId>,
+        wrong_code: bool,
+        report: bool,
+    ) {
+        if wrong_code || report {
+            self.merchants.expect_mut(merchant).wrong_codes.add(moment, 1);
+        }
+        if let (Some(payer), true) = (payer, report) {
+            let payer = self.subscribers.expect_mut(payer);
+            payer.attention.add(moment, 3);
+            if !payer.blocked_merchants.contains(&merchant) {
+                payer.blocked_merchants.push(merchant);
+            }
+        }
+    }
+
+    /// An earlier answer, as it was then.
+    pub(crate) fn answer_again(&self, recorded: &Recorded) -> Answer {
+        match recorded {
+            Recorded::Payment(id, then) => {
+                Answer::Payment(self.payments.get(id).map(|payment| payment.facts(*then)).ok_or(crate::payment::ClientPaymentRefusal::NotFound))
+            }
+            Recorded::Refund(id, then) => {
+                Answer::Refund(self.refunds.get(id).map(|refund| refund.facts(*then)).ok_or(crate::payment::ClientPaymentRefusal::NotFound))
+            }
+            Recorded::Mandate(id, then) => {
+                Answer::Mandate(self.mandates.get(id).map(|mandate| mandate.facts(*then)).ok_or(crate::payment::ClientPaymentRefusal::NotFound))
+            }
+            Recorded::Refused(refusal) => Answer::ClientRefused(*refusal),
+        }
+    }
+}

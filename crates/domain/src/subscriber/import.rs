@@ -1,0 +1,291 @@
+//! Lines from a network export: bind, update, renumber, recycle.
+//!
+//! ```text
+//!   unknown number ───────────────▶ bound to a new subscriber
+//!   renumbered_from a bound number ▶ the binding moves, everything else stays
+//!   recycled, activated later ─────▶ the old holder is closed, a new generation begins
+//!   known number ──────────────────▶ line facts updated, or nothing
+//! ```
+//! **Invariant:** the same row twice changes nothing. Recycling is never guessed: the row says so, and the later activation
+//! date tells it from a row that was already taken in.
+
+use minicbor::{Decode, Encode};
+
+use super::{Line, Subscriber, SubscriberStatus};
+use crate::{
+    Event,
+    counters::{Daily, Spent},
+    funding::SourceKind,
+    grant::Lot,
+    ids::{LotId, MandateId, NumberHash, Sealed, SubscriberId},
+    ledger::{Account, Entry},
+    mandate::{MandateEvent, MandateStatus},
+    state::State,
+    time::{Moment, Timestamp},
+};
+
+/// One row, checked and sealed at the edge.
+#[derive(Clone, Debug)]
+pub struct LineRow {
+    pub number: NumberHash,
+    pub renumbered_from: Option<NumberHash>,
+    pub recycled: bool,
+    pub line: Line,
+    /// The key the profile is sealed under: the present holder's, or a new one's.
+    pub subject: u64,
+    pub profile: Sealed,
+    /// Keyed hash over number, name, birth date and bank account: the same row is known by it.
+    pub profile_hash: u64,
+    /// `None` leaves the bank account as it is.
+    pub bank: Option<Sealed>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOutcome {
+    Added,
+    Updated,
+    Renumbered,
+    Recycled,
+    Unchanged,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowRefusal {
+    /// Both the old and the new number have a holder.
+    NumberTaken,
+    /// The edge sealed the profile under a key that is not the holder's; it asks again.
+    WrongSubject,
+    /// An older export than the one already taken in.
+    OlderThanKnown,
+}
+
+impl RowRefusal {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NumberTaken => "number_taken",
+            Self::WrongSubject => "wrong_subject",
+            Self::OlderThanKnown => "older_than_known",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum LineEvent {
+    #[n(0)]
+    Added {
+        #[n(0)]
+        subscriber: SubscriberId,
+        #[n(1)]
+        number: NumberHash,
+        #[n(2)]
+        generation: u32,
+        #[n(3)]
+        subject: u64,
+        #[n(4)]
+        profile: Sealed,
+        #[n(5)]
+        profile_hash: u64,
+        #[n(6)]
+        bank: Option<Sealed>,
+        #[n(7)]
+        line: Line,
+    },
+    #[n(1)]
+    Updated {
+        #[n(0)]
+        subscriber: SubscriberId,
+        #[n(1)]
+        line: Line,
+        #[n(2)]
+        profile: Option<Sealed>,
+        #[n(3)]
+        profile_hash: u64,
+        #[n(4)]
+        bank: Option<Sealed>,
+    },
+    #[n(2)]
+    Renumbered {
+        #[n(0)]
+        subscriber: SubscriberId,
+        #[n(1)]
+        from: NumberHash,
+        #[n(2)]
+        to: NumberHash,
+    },
+    /// The number leaves its holder: cash goes to the unclaimed accounts, grants back to where they came from.
+    #[n(3)]
+    Recycled {
+        #[n(0)]
+        subscriber: SubscriberId,
+        #[n(1)]
+        number: NumberHash,
+        #[n(2)]
+        entry: Entry,
+    },
+}
+
+pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefusal>, Vec<Event>) {
+    let mut events = Vec::new();
+    let holder = state.holder(&row.number);
+    let earlier = row.renumbered_from.and_then(|from| Some((from, state.holder(&from)?)));
+    let outcome = match (holder, earlier) {
+        (Some(_), Some(_)) => Err(RowRefusal::NumberTaken),
+        (None, Some((from, holder))) => {
+            if holder.subject != row.subject {
+                return (Err(RowRefusal::WrongSubject), events);
+            }
+            events.push(Event::Line(LineEvent::Renumbered { subscriber: holder.id, from, to: row.number }));
+            update(state, holder, &row, &mut events);
+            Ok(RowOutcome::Renumbered)
+        }
+        (Some(holder), None) if row.recycled && row.line.activated > holder.line.activated => {
+            if holder.subject == row.subject {
+                return (Err(RowRefusal::WrongSubject), events);
+            }
+            events.extend(recycle(state, holder, row.number));
+            events.push(added(state.subscribers.next_id(), holder.generation + 1, row));
+            Ok(RowOutcome::Recycled)
+        }
+        (Some(holder), None) => {
+            let same_line = row.line == holder.line;
+            if same_line && row.profile_hash == holder.profile_hash {
+                Ok(RowOutcome::Unchanged)
+            } else if row.line.as_of < holder.line.as_of {
+                Err(RowRefusal::OlderThanKnown)
+            } else if holder.subject != row.subject {
+                Err(RowRefusal::WrongSubject)
+            } else {
+                update(state, holder, &row, &mut events);
+                Ok(RowOutcome::Updated)
+            }
+        }
+        (None, None) => {
+            events.push(added(state.subscribers.next_id(), 0, row));
+            Ok(RowOutcome::Added)
+        }
+    };
+    (outcome, events)
+}
+
+fn added(subscriber: SubscriberId, generation: u32, row: LineRow) -> Event {
+    Event::Line(LineEvent::Added {
+        subscriber,
+        number: row.number,
+        generation,
+        subject: row.subject,
+        profile: row.profile,
+        profile_hash: row.profile_hash,
+        bank: row.bank,
+        line: row.line,
+    })
+}
+
+/// New facts about a line; a SIM or device change among them suspends the mandates.
+fn update(state: &State, holder: &Subscriber, row: &LineRow, events: &mut Vec<Event>) {
+    let profile = (row.profile_hash != holder.profile_hash).then(|| row.profile.clone());
+    if holder.line.holder_may_differ(&row.line) {
+        for id in active_mandates(state, holder) {
+            events.push(Event::Mandate(MandateEvent::Suspended { id }));
+        }
+    }
+    events.push(Event::Line(LineEvent::Updated {
+        subscriber: holder.id,
+        line: row.line.clone(),
+        profile,
+        profile_hash: row.profile_hash,
+        bank: row.bank.clone(),
+    }));
+}
+
+fn active_mandates<'a>(state: &'a State, holder: &'a Subscriber) -> impl Iterator<Item = MandateId> + 'a {
+    holder
+        .mandates
+        .iter()
+        .copied()
+        .filter(|id| state.mandates.get(id).is_some_and(|mandate| mandate.status == MandateStatus::Active))
+}
+
+/// Ends a generation: nothing of the old holder's is left behind the number. What is held stays held until its payment
+/// ends; prompts that wait expire as ignored ones do.
+fn recycle(state: &State, holder: &Subscriber, number: NumberHash) -> Vec<Event> {
+    let mut events = Vec::new();
+    for id in &holder.mandates {
+        if state.mandates.get(id).is_some_and(|mandate| mandate.status.is_standing()) {
+            events.push(Event::Mandate(MandateEvent::Ended { id: *id, by: crate::mandate::EndedBy::NumberRecycled }));
+        }
+    }
+    for device in &holder.devices {
+        events.push(Event::Device(super::DeviceEvent::Removed { device: *device }));
+    }
+    let mut entry = Entry::default();
+    let cash = Account::SubscriberCash(holder.id);
+    entry.and(state.book.available(cash), cash, Account::Unclaimed(holder.id));
+    for lot in holder.lots.iter().filter_map(|id| state.lots.get(id)) {
+        let account = Account::Grant(lot.id);
+        entry.and(state.book.available(account), account, lot.funded_by());
+    }
+    events.push(Event::Line(LineEvent::Recycled { subscriber: holder.id, number, entry }));
+    events
+}
+
+pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
+    match event {
+        LineEvent::Added { subscriber, number, generation, subject, profile, profile_hash, bank, line } => {
+            state.subscribers.insert(Subscriber {
+                id: *subscriber,
+                status: SubscriberStatus::Active,
+                subject: *subject,
+                number: Some(*number),
+                generation: *generation,
+                line: line.clone(),
+                profile: profile.clone(),
+                profile_hash: *profile_hash,
+                bank: bank.clone(),
+                pin: None,
+                pin_failures: 0,
+                reduced_until: Timestamp(0),
+                sources: SourceKind::DEFAULT_ORDER,
+                devices: Vec::new(),
+                lots: Vec::new(),
+                mandates: Vec::new(),
+                prompts: Vec::new(),
+                blocked_merchants: Vec::new(),
+                spent: Spent::default(),
+                billed: Spent::default(),
+                attention: Daily::default(),
+            });
+            state.numbers.insert(*number, *subscriber);
+        }
+        LineEvent::Updated { subscriber, line, profile, profile_hash, bank } => {
+            let holder = state.subscribers.expect_mut(*subscriber);
+            holder.line = line.clone();
+            if let Some(profile) = profile {
+                holder.profile = profile.clone();
+            }
+            holder.profile_hash = *profile_hash;
+            if let Some(bank) = bank {
+                holder.bank = Some(bank.clone());
+            }
+        }
+        LineEvent::Renumbered { subscriber, from, to } => {
+            state.numbers.remove(from);
+            state.numbers.insert(*to, *subscriber);
+            state.subscribers.expect_mut(*subscriber).number = Some(*to);
+        }
+        LineEvent::Recycled { subscriber, number, entry } => {
+            state.numbers.remove(number);
+            state.book.post(entry);
+            let holder = state.subscribers.expect_mut(*subscriber);
+            holder.status = SubscriberStatus::Closed;
+            holder.number = None;
+            holder.pin = None;
+            holder.prompts.clear();
+            let lots: Vec<LotId> = holder.lots.clone();
+            for id in lots {
+                if let Some(lot) = state.lots.get_mut(&id) {
+                    Lot::close(lot, moment.now);
+                }
+            }
+        }
+    }
+}

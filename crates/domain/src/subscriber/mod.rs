@@ -1,0 +1,105 @@
+//! Subscribers: the people behind the numbers.
+//!
+//! A number is bound to one subscriber at a time. Renumbering and change move the binding; recycling ends it and begins a
+//! new **generation**: the number's next holder is another subscriber and inherits nothing.
+//!
+//! **Not here:** names, numbers and birth dates in clear. They are sealed under the subscriber's own key, which only the
+//! edge can read, and a number is found by its keyed hash.
+
+mod device;
+mod enrolment;
+mod import;
+mod line;
+mod phone;
+mod pin;
+
+use minicbor::{Decode, Encode};
+
+pub use device::{Device, DeviceCommand, DeviceEvent, DeviceRefusal, DeviceStatus, due_recovery};
+pub use enrolment::{EnrolmentCommand, EnrolmentEvent, EnrolmentRefusal, Enrolment, NextStep, due_enrolment};
+pub use import::{LineEvent, LineRow, RowOutcome, RowRefusal};
+pub use line::{Line, LineKind, LineStatus};
+pub use phone::{PhoneCommand, PhoneEvent, PhoneRefusal};
+
+pub(crate) use device::{decide as decide_device, evolve as evolve_device, is_active_device_of};
+pub(crate) use enrolment::{decide as decide_enrolment, evolve as evolve_enrolment};
+pub(crate) use import::{decide as decide_import, evolve as evolve_line};
+pub(crate) use phone::{decide as decide_phone, evolve as evolve_phone};
+pub(crate) use pin::{PinCheck, check as check_pin};
+
+use crate::{
+    counters::{Daily, Spent},
+    funding::SourceKind,
+    ids::{DeviceId, LotId, MandateId, MerchantId, NumberHash, PaymentId, PinValue, Sealed, SubscriberId},
+    risk::Rules,
+    time::Timestamp,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum SubscriberStatus {
+    #[n(0)]
+    Active,
+    /// By the operator.
+    #[n(1)]
+    Blocked,
+    /// The number went to somebody else.
+    #[n(2)]
+    Closed,
+    /// The key is gone; what was sealed under it is unreadable.
+    #[n(3)]
+    Erased,
+}
+
+/// Something on the payer's phone that waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum PromptRef {
+    #[n(0)]
+    Payment(#[n(0)] PaymentId),
+    #[n(1)]
+    Mandate(#[n(0)] MandateId),
+    #[n(2)]
+    Device(#[n(0)] DeviceId),
+}
+
+#[derive(Clone, Debug)]
+pub struct Subscriber {
+    pub id: SubscriberId,
+    pub status: SubscriberStatus,
+    /// Names the key in the table of subject keys.
+    pub subject: u64,
+    /// `None` once the number went to somebody else.
+    pub number: Option<NumberHash>,
+    /// How many holders the number had before.
+    pub generation: u32,
+    pub line: Line,
+    /// Number, name and birth date, sealed.
+    pub profile: Sealed,
+    /// Keyed hash of the profile, so that the same row is known again.
+    pub profile_hash: u64,
+    /// Bank account, sealed.
+    pub bank: Option<Sealed>,
+    pub pin: Option<PinValue>,
+    pub pin_failures: u8,
+    /// Until then only small amounts pass, and no new mandates.
+    pub reduced_until: Timestamp,
+    pub sources: [SourceKind; 4],
+    pub devices: Vec<DeviceId>,
+    pub lots: Vec<LotId>,
+    pub mandates: Vec<MandateId>,
+    pub prompts: Vec<PromptRef>,
+    pub blocked_merchants: Vec<MerchantId>,
+    pub spent: Spent,
+    /// What went on this month's phone bill.
+    pub billed: Spent,
+    pub attention: Daily,
+}
+
+impl Subscriber {
+    pub fn pin_locked(&self, rules: &Rules) -> bool {
+        self.pin_failures >= rules.pin_tries
+    }
+
+    pub(crate) fn forget_prompt(&mut self, prompt: PromptRef) {
+        self.prompts.retain(|waiting| *waiting != prompt);
+    }
+}
