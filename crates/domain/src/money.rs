@@ -106,7 +106,9 @@ mod tests {
 
     #[test]
     fn a_share_is_rounded_half_up() {
-        for (minor, basis_points, share) in [(10_000, 60, 60), (99, 50, 0), (100, 50, 1), (12_345, 100, 123), (1, 5_000, 1)] {
+        for (minor, basis_points, share) in
+            [(10_000, 60, 60), (99, 50, 0), (100, 50, 1), (12_345, 100, 123), (1, 5_000, 1)]
+        {
             assert_eq!(Amount::clamped(minor).basis_points(basis_points).minor(), share, "{minor} × {basis_points} bp");
         }
     }

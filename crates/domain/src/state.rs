@@ -8,7 +8,10 @@ use crate::{
     funding::Effect,
     grant::Lot,
     idempotency::{Recorded, Repeats},
-    ids::{DeviceId, EffectId, EnrolmentId, KeyringFingerprint, LotId, MandateId, MerchantId, NumberHash, PaymentId, RefundId, SubscriberId},
+    ids::{
+        DeviceId, EffectId, EnrolmentId, KeyringFingerprint, LotId, MandateId, MerchantId, NumberHash, PaymentId,
+        RefundId, SubscriberId,
+    },
     ledger::Book,
     mandate::Mandate,
     merchant::Merchant,
@@ -204,15 +207,24 @@ impl State {
     /// An earlier answer, as it was then.
     pub(crate) fn answer_again(&self, recorded: &Recorded) -> Answer {
         match recorded {
-            Recorded::Payment(id, then) => {
-                Answer::Payment(self.payments.get(id).map(|payment| payment.facts(*then)).ok_or(crate::payment::ClientPaymentRefusal::NotFound))
-            }
-            Recorded::Refund(id, then) => {
-                Answer::Refund(self.refunds.get(id).map(|refund| refund.facts(*then)).ok_or(crate::payment::ClientPaymentRefusal::NotFound))
-            }
-            Recorded::Mandate(id, then) => {
-                Answer::Mandate(self.mandates.get(id).map(|mandate| mandate.facts(*then)).ok_or(crate::payment::ClientPaymentRefusal::NotFound))
-            }
+            Recorded::Payment(id, then) => Answer::Payment(
+                self.payments
+                    .get(id)
+                    .map(|payment| payment.facts(*then))
+                    .ok_or(crate::payment::ClientPaymentRefusal::NotFound),
+            ),
+            Recorded::Refund(id, then) => Answer::Refund(
+                self.refunds
+                    .get(id)
+                    .map(|refund| refund.facts(*then))
+                    .ok_or(crate::payment::ClientPaymentRefusal::NotFound),
+            ),
+            Recorded::Mandate(id, then) => Answer::Mandate(
+                self.mandates
+                    .get(id)
+                    .map(|mandate| mandate.facts(*then))
+                    .ok_or(crate::payment::ClientPaymentRefusal::NotFound),
+            ),
             Recorded::Refused(refusal) => Answer::ClientRefused(*refusal),
         }
     }

@@ -94,7 +94,8 @@ impl Calendar {
             return Moment { now, ..moment };
         }
         let instant = jiff::Timestamp::from_millisecond(now.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let shifted = instant.to_zoned(self.zone.clone()).datetime().saturating_sub(i64::from(self.cut_off_minutes).minutes());
+        let shifted =
+            instant.to_zoned(self.zone.clone()).datetime().saturating_sub(i64::from(self.cut_off_minutes).minutes());
         let date = BusinessDate::from_civil(shifted.date());
         let moment = Moment { now, date, month: date.month() };
         // Known for the rest of this minute only: zones shift at whole minutes.

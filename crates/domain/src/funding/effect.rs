@@ -81,8 +81,13 @@ pub enum EffectOutcome {
 #[derive(Clone, Copy, Debug)]
 pub enum EffectCommand {
     /// The worker is about to do it; only once this is durable may it.
-    Attempt { id: EffectId },
-    Result { id: EffectId, outcome: EffectOutcome },
+    Attempt {
+        id: EffectId,
+    },
+    Result {
+        id: EffectId,
+        outcome: EffectOutcome,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +141,11 @@ pub enum EffectEvent {
     },
 }
 
-pub(crate) fn decide(state: &State, moment: &Moment, command: EffectCommand) -> (Result<(), EffectRefusal>, Vec<Event>) {
+pub(crate) fn decide(
+    state: &State,
+    moment: &Moment,
+    command: EffectCommand,
+) -> (Result<(), EffectRefusal>, Vec<Event>) {
     let id = match command {
         EffectCommand::Attempt { id } | EffectCommand::Result { id, .. } => id,
     };
@@ -144,7 +153,9 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: EffectCommand) -> 
         return (Err(EffectRefusal::NotOpen), Vec::new());
     };
     let events = match command {
-        EffectCommand::Attempt { .. } => vec![Event::Effect(EffectEvent::Attempted { id, attempt: effect.attempts + 1 })],
+        EffectCommand::Attempt { .. } => {
+            vec![Event::Effect(EffectEvent::Attempted { id, attempt: effect.attempts + 1 })]
+        }
         EffectCommand::Result { outcome, .. } => match effect.direction {
             Direction::Collect => collected(state, moment, effect, outcome),
             Direction::GiveBack { .. } => given_back(effect, outcome),
@@ -161,7 +172,9 @@ fn collected(state: &State, moment: &Moment, effect: &Effect, outcome: EffectOut
     let in_time = payment::waits_for(state, moment, effect);
     match (outcome, in_time) {
         (EffectOutcome::Unknown, _) if effect.state == EffectState::Unknown => Vec::new(),
-        (EffectOutcome::Unknown, _) | (EffectOutcome::Refused, false) => vec![settled(effect.id, outcome, Entry::default())],
+        (EffectOutcome::Unknown, _) | (EffectOutcome::Refused, false) => {
+            vec![settled(effect.id, outcome, Entry::default())]
+        }
         (EffectOutcome::Done, true) => {
             let entry = Entry::moving(effect.amount, Account::BankClearing, Account::Collected);
             let mut events = vec![settled(effect.id, outcome, entry)];
@@ -186,7 +199,13 @@ fn collected(state: &State, moment: &Moment, effect: &Effect, outcome: EffectOut
 }
 
 /// Wants money that was collected to go back.
-pub(crate) fn give_back(id: EffectId, original: &Effect, amount: Amount, refund: Option<RefundId>, moment: &Moment) -> Event {
+pub(crate) fn give_back(
+    id: EffectId,
+    original: &Effect,
+    amount: Amount,
+    refund: Option<RefundId>,
+    moment: &Moment,
+) -> Event {
     Event::Effect(EffectEvent::Wanted {
         effect: Effect {
             id,

@@ -12,7 +12,13 @@ use crate::{
 };
 
 /// All of `amount` in the payer's order, or nothing.
-pub(crate) fn plan(state: &State, moment: &Moment, payer: &Subscriber, merchant: &Merchant, amount: Amount) -> Option<Vec<Share>> {
+pub(crate) fn plan(
+    state: &State,
+    moment: &Moment,
+    payer: &Subscriber,
+    merchant: &Merchant,
+    amount: Amount,
+) -> Option<Vec<Share>> {
     let mut shares = Vec::with_capacity(2);
     let mut missing = amount;
     let mut take = |missing: &mut Amount, source: Source, available: Amount| {

@@ -16,8 +16,12 @@ use crate::{
 
 pub(crate) fn decide(state: &State, moment: &Moment, command: MandateCommand) -> Decision {
     match command {
-        MandateCommand::Request(request) => repeated(state, request.repeat, |events| request_mandate(state, moment, *request, events)),
-        MandateCommand::End { merchant, id, repeat } => repeated(state, repeat, |events| end(state, merchant, id, events)),
+        MandateCommand::Request(request) => {
+            repeated(state, request.repeat, |events| request_mandate(state, moment, *request, events))
+        }
+        MandateCommand::End { merchant, id, repeat } => {
+            repeated(state, repeat, |events| end(state, merchant, id, events))
+        }
         MandateCommand::Approve(approval) => {
             let mut events = Vec::new();
             let answer = approve(state, moment, *approval, &mut events);
@@ -30,18 +34,19 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: MandateCommand) ->
             events.push(Event::Mandate(MandateEvent::Refused { id, device, wrong_code: false, report }));
             Ok(MandateStatus::Refused)
         }),
-        MandateCommand::Revoke { device, id } => on_phone(state, device, id, |mandate, _, events| {
-            match mandate.status {
+        MandateCommand::Revoke { device, id } => {
+            on_phone(state, device, id, |mandate, _, events| match mandate.status {
                 MandateStatus::Active | MandateStatus::Suspended => {
                     events.push(Event::Mandate(MandateEvent::Ended { id, by: EndedBy::Payer }));
                     Ok(MandateStatus::Ended)
                 }
                 MandateStatus::Ended => Ok(MandateStatus::Ended),
-                MandateStatus::AwaitingApproval | MandateStatus::Refused | MandateStatus::Expired | MandateStatus::Cancelled => {
-                    Err(ApprovalRefusal::AlreadyDecided)
-                }
-            }
-        }),
+                MandateStatus::AwaitingApproval
+                | MandateStatus::Refused
+                | MandateStatus::Expired
+                | MandateStatus::Cancelled => Err(ApprovalRefusal::AlreadyDecided),
+            })
+        }
         MandateCommand::Resume { device, id, pin } => on_phone(state, device, id, |mandate, payer, events| {
             resume(state, moment, device, mandate, payer, &pin, events)
         }),
@@ -59,7 +64,10 @@ fn on_phone(
 ) -> Decision {
     let mut events = Vec::new();
     let owner = state.devices.get(&device).map(|device| device.subscriber);
-    let mandate = state.mandates.get(&id).filter(|mandate| mandate.payer.is_some() && mandate.payer == owner && mandate.veto.is_none());
+    let mandate = state
+        .mandates
+        .get(&id)
+        .filter(|mandate| mandate.payer.is_some() && mandate.payer == owner && mandate.veto.is_none());
     let answer = match (mandate, owner) {
         (Some(mandate), Some(owner)) if is_active_device_of(state, device, owner) => act(mandate, owner, &mut events),
         (Some(_), Some(_)) => Err(ApprovalRefusal::DeviceNotActive),
@@ -173,7 +181,9 @@ fn end(
         MandateStatus::Active | MandateStatus::Suspended => {
             (MandateStatus::Ended, Some(MandateEvent::Ended { id, by: EndedBy::Merchant }))
         }
-        over @ (MandateStatus::Refused | MandateStatus::Expired | MandateStatus::Cancelled | MandateStatus::Ended) => (over, None),
+        over @ (MandateStatus::Refused | MandateStatus::Expired | MandateStatus::Cancelled | MandateStatus::Ended) => {
+            (over, None)
+        }
     };
     events.extend(event.map(Event::Mandate));
     Ok((Answer::Mandate(Ok(mandate.facts(status))), Recorded::Mandate(id, status)))
@@ -235,7 +245,9 @@ fn approve(state: &State, moment: &Moment, approval: MandateApproval, events: &m
 /// Nobody answered.
 pub(crate) fn due_mandate(state: &State, id: MandateId) -> Vec<Event> {
     match state.mandates.get(&id) {
-        Some(mandate) if mandate.status == MandateStatus::AwaitingApproval => vec![Event::Mandate(MandateEvent::Expired { id })],
+        Some(mandate) if mandate.status == MandateStatus::AwaitingApproval => {
+            vec![Event::Mandate(MandateEvent::Expired { id })]
+        }
         _ => Vec::new(),
     }
 }

@@ -1,14 +1,7 @@
 //! What events do to mandates.
 
 use super::{Mandate, MandateEvent, MandateStatus};
-use crate::{
-    counters::Spent,
-    deadline::Due,
-    ids::MandateId,
-    state::State,
-    subscriber::PromptRef,
-    time::Moment,
-};
+use crate::{counters::Spent, deadline::Due, ids::MandateId, state::State, subscriber::PromptRef, time::Moment};
 
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &MandateEvent) {
     match event {
@@ -69,7 +62,8 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &MandateEvent) {
             }
         }
         MandateEvent::Ended { id, .. } => {
-            let waiting = state.mandates.get(id).is_some_and(|mandate| mandate.status == MandateStatus::AwaitingApproval);
+            let waiting =
+                state.mandates.get(id).is_some_and(|mandate| mandate.status == MandateStatus::AwaitingApproval);
             if waiting {
                 answered(state, *id);
             }

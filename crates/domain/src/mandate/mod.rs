@@ -109,11 +109,26 @@ pub enum EndedBy {
 pub enum MandateCommand {
     Request(Box<MandateRequest>),
     /// By the merchant: ends one that stands, cancels one that waits.
-    End { merchant: MerchantId, id: MandateId, repeat: Repeat },
+    End {
+        merchant: MerchantId,
+        id: MandateId,
+        repeat: Repeat,
+    },
     Approve(Box<MandateApproval>),
-    Refuse { device: DeviceId, id: MandateId, report: bool },
-    Revoke { device: DeviceId, id: MandateId },
-    Resume { device: DeviceId, id: MandateId, pin: PinValue },
+    Refuse {
+        device: DeviceId,
+        id: MandateId,
+        report: bool,
+    },
+    Revoke {
+        device: DeviceId,
+        id: MandateId,
+    },
+    Resume {
+        device: DeviceId,
+        id: MandateId,
+        pin: PinValue,
+    },
 }
 
 #[derive(Clone, Debug)]

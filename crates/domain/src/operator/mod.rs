@@ -89,7 +89,12 @@ pub struct Operators {
 
 impl Default for Operators {
     fn default() -> Self {
-        Self { by_id: BTreeMap::new(), proposals: BTreeMap::new(), next_proposal: 1, imported: rustc_hash::FxHashSet::default() }
+        Self {
+            by_id: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            next_proposal: 1,
+            imported: rustc_hash::FxHashSet::default(),
+        }
     }
 }
 
@@ -103,9 +108,14 @@ impl Operators {
 pub enum OperatorCommand {
     Do(Box<Operation>),
     /// A second person decides a proposal.
-    Decide { proposal: ProposalId, approve: bool },
+    Decide {
+        proposal: ProposalId,
+        approve: bool,
+    },
     /// Recorded before personal data is shown.
-    NoteRead { subscriber: SubscriberId },
+    NoteRead {
+        subscriber: SubscriberId,
+    },
 }
 
 /// What came of it.
@@ -305,7 +315,10 @@ fn start(
     events: &mut Vec<Event>,
 ) -> Result<Done, OperatorRefusal> {
     // The person at the machine adds the first operator, and nobody after that.
-    if actor == Actor::Console && state.operators.by_id.is_empty() && matches!(operation, Operation::AddOperator { role: Role::Admin, .. }) {
+    if actor == Actor::Console
+        && state.operators.by_id.is_empty()
+        && matches!(operation, Operation::AddOperator { role: Role::Admin, .. })
+    {
         return perform::perform(state, moment, operation, events);
     }
     let operator = signed_in(state, actor)?;
@@ -339,7 +352,8 @@ fn second(
     if approve && proposal.by == operator.id {
         return Err(OperatorRefusal::SamePerson);
     }
-    let done = if approve { perform::perform(state, moment, proposal.operation.clone(), events)? } else { Done::Rejected };
+    let done =
+        if approve { perform::perform(state, moment, proposal.operation.clone(), events)? } else { Done::Rejected };
     events.push(Event::Operator(OperatorEvent::Decided { proposal: id, by: operator.id, approved: approve }));
     Ok(done)
 }
@@ -348,7 +362,8 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &OperatorEvent) 
     let operators = &mut state.operators;
     match event {
         OperatorEvent::Added { operator, name, role, password } => {
-            let added = Operator { id: *operator, name: name.clone(), role: *role, password: password.clone(), removed: false };
+            let added =
+                Operator { id: *operator, name: name.clone(), role: *role, password: password.clone(), removed: false };
             operators.by_id.insert(*operator, added);
         }
         OperatorEvent::Removed { operator } => {
@@ -364,7 +379,8 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &OperatorEvent) 
         OperatorEvent::RulesSet { rules } => state.rules = (**rules).clone(),
         OperatorEvent::Proposed { proposal, by, operation } => {
             operators.next_proposal = operators.next_proposal.max(proposal.0 + 1);
-            let proposed = Proposal { id: *proposal, by: *by, operation: (**operation).clone(), proposed_at: moment.now };
+            let proposed =
+                Proposal { id: *proposal, by: *by, operation: (**operation).clone(), proposed_at: moment.now };
             operators.proposals.insert(*proposal, proposed);
         }
         OperatorEvent::Decided { proposal, .. } => {

@@ -173,11 +173,14 @@ impl Operation {
         }
         match self {
             Self::AddOperator { .. } | Self::RemoveOperator(_) => false,
-            Self::SetRules(_) | Self::SetMerchantLimits { .. } | Self::UnblockMerchant(_) | Self::UnblockSubscriber(_) => {
-                role == Role::Risk
-            }
+            Self::SetRules(_)
+            | Self::SetMerchantLimits { .. }
+            | Self::UnblockMerchant(_)
+            | Self::UnblockSubscriber(_) => role == Role::Risk,
             Self::BlockMerchant(_) | Self::BlockSubscriber(_) => matches!(role, Role::Risk | Role::Support),
-            Self::AddMerchant { .. } | Self::AddClientKey { .. } | Self::RevokeClientKey { .. } => role == Role::Support,
+            Self::AddMerchant { .. } | Self::AddClientKey { .. } | Self::RevokeClientKey { .. } => {
+                role == Role::Support
+            }
             Self::UnlockPin(_) | Self::ResetPhone(_) | Self::EraseSubscriber(_) => role == Role::Support,
             Self::SetPlan { .. }
             | Self::Adjust { .. }
@@ -198,12 +201,20 @@ impl Operation {
                 four_eyes.rules && state.merchants.get(*merchant).is_some_and(|merchant| raises(&merchant.limits))
             }
             Self::AddClientKey { .. } => four_eyes.client_keys,
-            Self::UnblockMerchant(_) | Self::UnblockSubscriber(_) | Self::UnlockPin(_) | Self::ResetPhone(_) => four_eyes.unblocking,
+            Self::UnblockMerchant(_) | Self::UnblockSubscriber(_) | Self::UnlockPin(_) | Self::ResetPhone(_) => {
+                four_eyes.unblocking
+            }
             Self::EraseSubscriber(_) => four_eyes.unblocking,
             // The first operator could not add a second one otherwise.
             Self::AddOperator { .. } | Self::RemoveOperator(_) => {
                 four_eyes.client_keys
-                    && state.operators.by_id.values().filter(|operator| operator.role == Role::Admin && !operator.removed).count() >= 2
+                    && state
+                        .operators
+                        .by_id
+                        .values()
+                        .filter(|operator| operator.role == Role::Admin && !operator.removed)
+                        .count()
+                        >= 2
             }
             Self::AddMerchant { .. }
             | Self::RevokeClientKey { .. }

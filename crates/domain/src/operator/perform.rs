@@ -31,8 +31,10 @@ pub(super) fn perform(
             Ok(Done::OperatorAdded(operator))
         }
         Operation::RemoveOperator(id) => {
-            let operator = state.operators.by_id.get(&id).filter(|operator| !operator.removed).ok_or(OperatorRefusal::NotFound)?;
-            let admins = state.operators.by_id.values().filter(|known| known.role == Role::Admin && !known.removed).count();
+            let operator =
+                state.operators.by_id.get(&id).filter(|operator| !operator.removed).ok_or(OperatorRefusal::NotFound)?;
+            let admins =
+                state.operators.by_id.values().filter(|known| known.role == Role::Admin && !known.removed).count();
             if operator.role == Role::Admin && admins == 1 {
                 return Err(OperatorRefusal::LastAdmin);
             }
@@ -164,7 +166,10 @@ fn erase(state: &State, id: SubscriberId, events: &mut Vec<Event>) -> Result<Don
     if subscriber.status == SubscriberStatus::Erased {
         return Ok(Done::Unchanged);
     }
-    let mandates = subscriber.mandates.iter().filter(|id| state.mandates.get(id).is_some_and(|mandate| mandate.status.is_standing()));
+    let mandates = subscriber
+        .mandates
+        .iter()
+        .filter(|id| state.mandates.get(id).is_some_and(|mandate| mandate.status.is_standing()));
     let ended = |id: &MandateId| Event::Mandate(MandateEvent::Ended { id: *id, by: EndedBy::Operator });
     events.extend(mandates.map(ended));
     remove_devices(subscriber, events);
@@ -180,7 +185,8 @@ fn adjust(
     events: &mut Vec<Event>,
 ) -> Result<Done, OperatorRefusal> {
     known_subscriber(state, id)?;
-    let amount = Amount::new(minor.saturating_abs()).filter(|amount| !amount.is_zero()).ok_or(OperatorRefusal::WrongStatus)?;
+    let amount =
+        Amount::new(minor.saturating_abs()).filter(|amount| !amount.is_zero()).ok_or(OperatorRefusal::WrongStatus)?;
     let cash = Account::SubscriberCash(id);
     let entry = if minor > 0 {
         Entry::moving(amount, Account::WriteOff, cash)
@@ -193,7 +199,12 @@ fn adjust(
     Ok(Done::Done)
 }
 
-fn import_balance(state: &State, moment: &Moment, row: BalanceRow, events: &mut Vec<Event>) -> Result<Done, OperatorRefusal> {
+fn import_balance(
+    state: &State,
+    moment: &Moment,
+    row: BalanceRow,
+    events: &mut Vec<Event>,
+) -> Result<Done, OperatorRefusal> {
     let subscriber = known_subscriber(state, row.subscriber)?;
     if state.operators.imported.contains(&row.row) {
         return Ok(Done::Unchanged);
@@ -204,7 +215,11 @@ fn import_balance(state: &State, moment: &Moment, row: BalanceRow, events: &mut 
     match row.held_as {
         HeldAs::Cash => {
             let entry = Entry::moving(row.amount, Account::OpeningBalances, Account::SubscriberCash(row.subscriber));
-            events.push(Event::Operator(OperatorEvent::CashImported { subscriber: row.subscriber, row: row.row, entry }));
+            events.push(Event::Operator(OperatorEvent::CashImported {
+                subscriber: row.subscriber,
+                row: row.row,
+                entry,
+            }));
             Ok(Done::Done)
         }
         HeldAs::Grant { origin, label, tax_class, expires_at, scope, expired_refund } => {
@@ -212,7 +227,17 @@ fn import_balance(state: &State, moment: &Moment, row: BalanceRow, events: &mut 
                 return Err(OperatorRefusal::WrongStatus);
             }
             let id = LotId(state.next_lot);
-            let lot = Lot { id, subscriber: row.subscriber, origin, label, tax_class, expires_at, scope, expired_refund, opening: true };
+            let lot = Lot {
+                id,
+                subscriber: row.subscriber,
+                origin,
+                label,
+                tax_class,
+                expires_at,
+                scope,
+                expired_refund,
+                opening: true,
+            };
             let entry = giving(&lot, row.amount);
             events.push(Event::Operator(OperatorEvent::GrantImported { row: row.row }));
             events.push(Event::Grant(GrantEvent::Given { lot, entry }));

@@ -13,14 +13,21 @@ use crate::{
     time::Moment,
 };
 
-pub(crate) fn approve(state: &State, moment: &Moment, approval: PaymentApproval, events: &mut Vec<Event>) -> PhoneAnswer {
+pub(crate) fn approve(
+    state: &State,
+    moment: &Moment,
+    approval: PaymentApproval,
+    events: &mut Vec<Event>,
+) -> PhoneAnswer {
     let PaymentApproval { device, id, pin, code, check, evidence } = approval;
     let owner = state.devices.get(&device).map(|device| device.subscriber).ok_or(ApprovalRefusal::NotFound)?;
     // Nobody can approve what nobody was asked.
     let payment = state.payments.get(&id).filter(|payment| payment.payer == Some(owner) && was_prompted(payment));
     let payment = payment.ok_or(ApprovalRefusal::NotFound)?;
     let payer = state.subscribers.get(owner).ok_or(ApprovalRefusal::NotFound)?;
-    let rejected = |why| Event::Phone(PhoneEvent::ApprovalRejected { subscriber: owner, prompt: PromptRef::Payment(id), device, why });
+    let rejected = |why| {
+        Event::Phone(PhoneEvent::ApprovalRejected { subscriber: owner, prompt: PromptRef::Payment(id), device, why })
+    };
 
     if let Some(why) = refusal(state, moment, payment, payer, device, check, &pin) {
         events.push(rejected(why));
@@ -111,8 +118,10 @@ pub(super) fn fund(
 ) {
     let Some(payer) = payment.payer else { return };
     let external = shares.iter().filter(|share| share.source.is_external());
-    let effects: Vec<_> =
-        external.zip(state.next_effect..).map(|(share, id)| wanted(EffectId(id), payment, payer, share.amount, moment)).collect();
+    let effects: Vec<_> = external
+        .zip(state.next_effect..)
+        .map(|(share, id)| wanted(EffectId(id), payment, payer, share.amount, moment))
+        .collect();
     let ids: Vec<_> = effects.iter().map(|effect| effect.id).collect();
     payment.legs = legs(&shares, &ids);
     payment.approved_on = Some(moment.date);
@@ -127,7 +136,14 @@ pub(super) fn legs(shares: &[Share], effects: &[EffectId]) -> Vec<FundingLeg> {
     let leg = |share: &Share| {
         let effect = if share.source.is_external() { effects.next() } else { None };
         let state = if effect.is_some() { LegState::Wanted } else { LegState::Held };
-        FundingLeg { source: share.source, amount: share.amount, state, captured: Amount::ZERO, refunded: Amount::ZERO, effect }
+        FundingLeg {
+            source: share.source,
+            amount: share.amount,
+            state,
+            captured: Amount::ZERO,
+            refunded: Amount::ZERO,
+            effect,
+        }
     };
     shares.iter().map(leg).collect()
 }

@@ -36,7 +36,11 @@ pub(super) fn ending(
             }
             LegState::Wanted if settling != Some(effect) => {
                 // Once it was attempted only its result tells; late money goes back then.
-                if state.effects.get(&effect).is_some_and(|effect| effect.state == EffectState::Wanted && effect.attempts == 0) {
+                if state
+                    .effects
+                    .get(&effect)
+                    .is_some_and(|effect| effect.state == EffectState::Wanted && effect.attempts == 0)
+                {
                     dropped.push(effect);
                 }
             }
@@ -109,7 +113,10 @@ pub(crate) fn refuse(
     events: &mut Vec<Event>,
 ) -> PhoneAnswer {
     let owner = state.devices.get(&device).map(|device| device.subscriber).ok_or(ApprovalRefusal::NotFound)?;
-    let payment = state.payments.get(&id).filter(|payment| payment.payer == Some(owner) && payment.codes.is_some() && payment.veto.is_none());
+    let payment = state
+        .payments
+        .get(&id)
+        .filter(|payment| payment.payer == Some(owner) && payment.codes.is_some() && payment.veto.is_none());
     let payment = payment.ok_or(ApprovalRefusal::NotFound)?;
     if !is_active_device_of(state, device, owner) {
         return Err(ApprovalRefusal::DeviceNotActive);

@@ -23,7 +23,8 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             if payment.status == Status::Funding {
                 state.deadlines.insert(payment.deadline, Due::Payment(*id));
             }
-            let (payer, amount, mandate) = (payment.payer.expect("an approved payment has a payer"), payment.amount, payment.mandate);
+            let (payer, amount, mandate) =
+                (payment.payer.expect("an approved payment has a payer"), payment.amount, payment.mandate);
             for leg in &payment.legs {
                 if leg.state == LegState::Held {
                     state.book.hold(leg.source.account(payer), leg.amount);
@@ -105,7 +106,14 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             if let (Some(payer), Some(captured_on), false) = (payment.payer, payment.captured_on, unbilled.is_zero()) {
                 state.subscribers.expect_mut(payer).billed.take_back(captured_on, unbilled);
             }
-            let made = Refund { id: *refund, payment: *id, amount: *amount, text: text.clone(), status: *status, created_at: moment.now };
+            let made = Refund {
+                id: *refund,
+                payment: *id,
+                amount: *amount,
+                text: text.clone(),
+                status: *status,
+                created_at: moment.now,
+            };
             state.refunds.insert(*refund, made);
             for (lot, until) in extended {
                 let lot = state.lots.get_mut(lot).expect("an extended lot exists");
@@ -121,7 +129,21 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
 }
 
 fn requested(state: &mut State, moment: &Moment, event: &PaymentEvent) {
-    let PaymentEvent::Requested { id, merchant, payer, amount, whose, capture, text, codes, mandate, deadline, veto, decline, .. } = event
+    let PaymentEvent::Requested {
+        id,
+        merchant,
+        payer,
+        amount,
+        whose,
+        capture,
+        text,
+        codes,
+        mandate,
+        deadline,
+        veto,
+        decline,
+        ..
+    } = event
     else {
         return;
     };

@@ -499,7 +499,9 @@ pub enum PaymentEvent {
 
 pub(crate) fn decide(state: &State, moment: &Moment, command: PaymentCommand) -> Decision {
     match command {
-        PaymentCommand::Request(command) => repeated(state, command.repeat, |events| request(state, moment, *command, events)),
+        PaymentCommand::Request(command) => {
+            repeated(state, command.repeat, |events| request(state, moment, *command, events))
+        }
         PaymentCommand::Cancel { merchant, id, repeat } => {
             repeated(state, repeat, |events| cancel(state, moment, merchant, id, events))
         }

@@ -1,7 +1,8 @@
 //! A merchant asks for a payment, with a prompt or under a mandate.
 
 use super::{
-    CaptureMode, ClientPaymentRefusal, Payment, PaymentEvent, PaymentRequest, PayerRef, Status, Whose, approve::fund, capture::authorize,
+    CaptureMode, ClientPaymentRefusal, PayerRef, Payment, PaymentEvent, PaymentRequest, Status, Whose, approve::fund,
+    capture::authorize,
 };
 use crate::{
     Answer, Decision, Event,
@@ -173,9 +174,15 @@ fn charged(
         for_other: false,
         mandate: Some(mandate),
     };
-    let veto = if payer.is_none() { Some(Veto::MandateNotActive) } else { merchant_veto(&facts).or_else(|| payer_veto(&facts)) };
+    let veto = if payer.is_none() {
+        Some(Veto::MandateNotActive)
+    } else {
+        merchant_veto(&facts).or_else(|| payer_veto(&facts))
+    };
     let shares = match (veto, payer) {
-        (None, Some(payer)) => funding::plan(state, moment, payer, merchant, request.amount).ok_or(Veto::InsufficientFunds),
+        (None, Some(payer)) => {
+            funding::plan(state, moment, payer, merchant, request.amount).ok_or(Veto::InsufficientFunds)
+        }
         (veto, _) => Err(veto.unwrap_or(Veto::MandateNotActive)),
     };
     let mut payment = new_payment(state, moment, payer, request, None, Some(mandate));
@@ -200,7 +207,9 @@ fn charged(
 pub(super) fn authorize_and_follow(state: &State, moment: &Moment, payment: &mut Payment, events: &mut Vec<Event>) {
     for event in authorize(state, moment, payment) {
         match &event {
-            Event::Payment(PaymentEvent::Authorized { capture_deadline, .. }) if payment.capture == CaptureMode::Manual => {
+            Event::Payment(PaymentEvent::Authorized { capture_deadline, .. })
+                if payment.capture == CaptureMode::Manual =>
+            {
                 payment.capture_deadline = Some(*capture_deadline);
             }
             Event::Payment(PaymentEvent::Captured { amount, fee, tax, .. }) => {

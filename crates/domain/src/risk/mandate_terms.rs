@@ -13,7 +13,10 @@ pub fn rule(facts: &Facts<'_>) -> Option<Veto> {
         MandateStatus::Active => {}
         MandateStatus::Suspended => return Some(Veto::MandateSuspended),
         MandateStatus::Ended => return Some(Veto::MandateEnded),
-        MandateStatus::AwaitingApproval | MandateStatus::Refused | MandateStatus::Expired | MandateStatus::Cancelled => {
+        MandateStatus::AwaitingApproval
+        | MandateStatus::Refused
+        | MandateStatus::Expired
+        | MandateStatus::Cancelled => {
             return Some(Veto::MandateNotActive);
         }
     }

@@ -15,5 +15,6 @@ pub fn rule(facts: &Facts<'_>) -> Option<Veto> {
     if merchant.prompts.in_this_hour(facts.moment) >= facts.rules.merchant_prompts_per_hour {
         return Some(Veto::MerchantTooManyPrompts);
     }
-    (merchant.wrong_codes.used(facts.moment) >= facts.rules.merchant_wrong_codes_per_day).then_some(Veto::MerchantWrongCodes)
+    (merchant.wrong_codes.used(facts.moment) >= facts.rules.merchant_wrong_codes_per_day)
+        .then_some(Veto::MerchantWrongCodes)
 }

@@ -7,10 +7,10 @@
 
 mod amount_limits;
 mod attention;
+mod mandate_terms;
 mod merchant_blocked;
 mod merchant_limits;
 mod merchant_prompts;
-mod mandate_terms;
 mod number_age;
 mod pin_attempts;
 mod recent_change;
@@ -22,13 +22,7 @@ use minicbor::{Decode, Encode};
 
 pub use rules::{FourEyes, Rules};
 
-use crate::{
-    mandate::Mandate,
-    merchant::Merchant,
-    money::Amount,
-    subscriber::Subscriber,
-    time::Moment,
-};
+use crate::{mandate::Mandate, merchant::Merchant, money::Amount, subscriber::Subscriber, time::Moment};
 
 /// Why a payment may not be. The code is what people and machines see; it never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]

@@ -105,7 +105,10 @@ pub enum DeviceEvent {
 }
 
 pub(crate) fn is_active_device_of(state: &State, device: DeviceId, subscriber: SubscriberId) -> bool {
-    state.devices.get(&device).is_some_and(|device| device.status == DeviceStatus::Active && device.subscriber == subscriber)
+    state
+        .devices
+        .get(&device)
+        .is_some_and(|device| device.status == DeviceStatus::Active && device.subscriber == subscriber)
 }
 
 pub(crate) fn decide(state: &State, command: DeviceCommand) -> (Result<DeviceStatus, DeviceRefusal>, Vec<Event>) {

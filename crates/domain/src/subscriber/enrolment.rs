@@ -41,10 +41,22 @@ pub enum EnrolmentCommand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
     /// The code is on its way, or so it seems.
-    EnterCode { expires_at: Timestamp, send: bool },
+    EnterCode {
+        expires_at: Timestamp,
+        send: bool,
+    },
     /// Choose a PIN or enter the known one; be the first device or a further one.
-    EnterPin { known: bool, further: bool, subscriber: SubscriberId },
-    Enrolled { device: DeviceId, subscriber: SubscriberId, status: DeviceStatus, active_from: Option<Timestamp> },
+    EnterPin {
+        known: bool,
+        further: bool,
+        subscriber: SubscriberId,
+    },
+    Enrolled {
+        device: DeviceId,
+        subscriber: SubscriberId,
+        status: DeviceStatus,
+        active_from: Option<Timestamp>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +139,8 @@ fn ask(state: &State, moment: &Moment, id: EnrolmentId, number: NumberHash) -> D
         // The same answer, and no further message to that number.
         return (Ok(NextStep::EnterCode { expires_at, send: false }), Vec::new());
     }
-    let subscriber = state.holder(&number).filter(|holder| holder.status == SubscriberStatus::Active).map(|holder| holder.id);
+    let subscriber =
+        state.holder(&number).filter(|holder| holder.status == SubscriberStatus::Active).map(|holder| holder.id);
     let event = EnrolmentEvent::Asked { id, number, subscriber, expires_at };
     (Ok(NextStep::EnterCode { expires_at, send: subscriber.is_some() }), vec![Event::Enrolment(event)])
 }
@@ -139,9 +152,13 @@ fn try_code(state: &State, moment: &Moment, id: EnrolmentId, matches: bool) -> D
     let holder = enrolment.subscriber.and_then(|id| state.subscribers.get(id));
     match holder.filter(|holder| matches && holder.number == Some(enrolment.number)) {
         Some(holder) => {
-            let step =
-                NextStep::EnterPin { known: holder.pin.is_some(), further: has_active_device(state, holder.id), subscriber: holder.id };
-            let events = if enrolment.proven { Vec::new() } else { vec![Event::Enrolment(EnrolmentEvent::Proven { id })] };
+            let step = NextStep::EnterPin {
+                known: holder.pin.is_some(),
+                further: has_active_device(state, holder.id),
+                subscriber: holder.id,
+            };
+            let events =
+                if enrolment.proven { Vec::new() } else { vec![Event::Enrolment(EnrolmentEvent::Proven { id })] };
             (Ok(step), events)
         }
         None => {
@@ -156,10 +173,9 @@ fn try_code(state: &State, moment: &Moment, id: EnrolmentId, matches: bool) -> D
 }
 
 pub(crate) fn has_active_device(state: &State, subscriber: SubscriberId) -> bool {
-    state
-        .subscribers
-        .get(subscriber)
-        .is_some_and(|holder| holder.devices.iter().any(|device| super::is_active_device_of(state, *device, subscriber)))
+    state.subscribers.get(subscriber).is_some_and(|holder| {
+        holder.devices.iter().any(|device| super::is_active_device_of(state, *device, subscriber))
+    })
 }
 
 fn complete(

@@ -16,7 +16,7 @@ mod pin;
 use minicbor::{Decode, Encode};
 
 pub use device::{Device, DeviceCommand, DeviceEvent, DeviceRefusal, DeviceStatus, due_recovery};
-pub use enrolment::{EnrolmentCommand, EnrolmentEvent, EnrolmentRefusal, Enrolment, NextStep, due_enrolment};
+pub use enrolment::{Enrolment, EnrolmentCommand, EnrolmentEvent, EnrolmentRefusal, NextStep, due_enrolment};
 pub use import::{LineEvent, LineRow, RowOutcome, RowRefusal};
 pub use line::{Line, LineKind, LineStatus};
 pub use phone::{PhoneCommand, PhoneEvent, PhoneRefusal};

@@ -86,7 +86,9 @@ pub(crate) fn evolve(state: &mut State, event: &PhoneEvent) {
             state.subscribers.expect_mut(*subscriber).blocked_merchants.retain(|blocked| blocked != merchant);
         }
         PhoneEvent::PinFailed { subscriber } => fail_pin(state, *subscriber),
-        PhoneEvent::ApprovalRejected { subscriber, why: ApprovalRefusal::WrongPin(_), .. } => fail_pin(state, *subscriber),
+        PhoneEvent::ApprovalRejected { subscriber, why: ApprovalRefusal::WrongPin(_), .. } => {
+            fail_pin(state, *subscriber)
+        }
         PhoneEvent::ApprovalRejected { .. } => {}
     }
 }
