@@ -7,7 +7,10 @@ use crate::{
     merchant::ClientRefusal,
     operator::{Done, OperatorRefusal},
     payment::{self, ClientPaymentRefusal, PaymentFacts, RefundFacts},
-    subscriber::{DeviceRefusal, DeviceStatus, EnrolmentRefusal, NextStep, PhoneRefusal, RowOutcome, RowRefusal},
+    subscriber::{
+        DeviceRefusal, DeviceStatus, EnrolmentRefusal, NextStep, PhoneRefusal, RowOutcome,
+        RowRefusal,
+    },
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]

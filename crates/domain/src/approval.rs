@@ -104,7 +104,10 @@ impl MatchCodes {
         if codes[2] >= high {
             codes[2] += 1;
         }
-        Self { codes, right: draw(3) }
+        Self {
+            codes,
+            right: draw(3),
+        }
     }
 
     /// As the phone shows them.

@@ -47,10 +47,21 @@ pub struct Decision {
 pub fn decide(state: &State, moment: &Moment, actor: Actor, command: Command) -> Decision {
     let (answer, events) = match command {
         Command::Tick => (Answer::Ticked, crate::deadline::decide(state, moment)),
-        Command::Initialize { currency, zone, cut_off_minutes, keyring } => match state.settings {
+        Command::Initialize {
+            currency,
+            zone,
+            cut_off_minutes,
+            keyring,
+        } => match state.settings {
             Some(_) => (Answer::Initialized(Err(AlreadyInitialized)), Vec::new()),
             None => {
-                let event = Event::Initialized { currency, zone, cut_off_minutes, keyring, level: crate::LEVEL };
+                let event = Event::Initialized {
+                    currency,
+                    zone,
+                    cut_off_minutes,
+                    keyring,
+                    level: crate::LEVEL,
+                };
                 (Answer::Initialized(Ok(())), vec![event])
             }
         },

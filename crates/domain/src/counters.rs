@@ -16,11 +16,19 @@ pub struct Spent {
 
 impl Spent {
     pub fn today(&self, moment: &Moment) -> Amount {
-        if self.date == moment.date { self.day_amount } else { Amount::ZERO }
+        if self.date == moment.date {
+            self.day_amount
+        } else {
+            Amount::ZERO
+        }
     }
 
     pub fn this_month(&self, moment: &Moment) -> Amount {
-        if self.month == moment.month { self.month_amount } else { Amount::ZERO }
+        if self.month == moment.month {
+            self.month_amount
+        } else {
+            Amount::ZERO
+        }
     }
 
     pub fn add(&mut self, moment: &Moment, amount: Amount) {
@@ -52,11 +60,18 @@ pub struct Daily {
 
 impl Daily {
     pub fn used(&self, moment: &Moment) -> u32 {
-        if self.date == moment.date { self.count } else { 0 }
+        if self.date == moment.date {
+            self.count
+        } else {
+            0
+        }
     }
 
     pub fn add(&mut self, moment: &Moment, count: u32) {
-        *self = Self { date: moment.date, count: self.used(moment).saturating_add(count) };
+        *self = Self {
+            date: moment.date,
+            count: self.used(moment).saturating_add(count),
+        };
     }
 }
 
@@ -69,11 +84,18 @@ pub struct Hourly {
 
 impl Hourly {
     pub fn in_this_hour(&self, moment: &Moment) -> u32 {
-        if self.hour == moment.now.0.div_euclid(HOUR) { self.count } else { 0 }
+        if self.hour == moment.now.0.div_euclid(HOUR) {
+            self.count
+        } else {
+            0
+        }
     }
 
     pub fn add(&mut self, moment: &Moment) {
-        *self = Self { hour: moment.now.0.div_euclid(HOUR), count: self.in_this_hour(moment).saturating_add(1) };
+        *self = Self {
+            hour: moment.now.0.div_euclid(HOUR),
+            count: self.in_this_hour(moment).saturating_add(1),
+        };
     }
 }
 
@@ -84,7 +106,11 @@ mod tests {
 
     fn on(date: i32) -> Moment {
         let date = BusinessDate(date);
-        Moment { now: Timestamp(i64::from(date.0) * crate::time::DAY), date, month: date.month() }
+        Moment {
+            now: Timestamp(i64::from(date.0) * crate::time::DAY),
+            date,
+            month: date.month(),
+        }
     }
 
     #[test]
@@ -104,6 +130,12 @@ mod tests {
         spent.add(&on(20_000), Amount::clamped(5));
         spent.add(&on(20_001), Amount::clamped(7));
         spent.take_back(BusinessDate(20_000), Amount::clamped(5));
-        assert_eq!((spent.today(&on(20_001)).minor(), spent.this_month(&on(20_001)).minor()), (7, 7));
+        assert_eq!(
+            (
+                spent.today(&on(20_001)).minor(),
+                spent.this_month(&on(20_001)).minor()
+            ),
+            (7, 7)
+        );
     }
 }

@@ -47,7 +47,9 @@ impl Deadlines {
 
 /// Decides the oldest thing that is due; no events if nothing is. Called again until then.
 pub(crate) fn decide(state: &State, moment: &Moment) -> Vec<Event> {
-    let Some((at, due)) = state.deadlines.due(moment.now) else { return Vec::new() };
+    let Some((at, due)) = state.deadlines.due(moment.now) else {
+        return Vec::new();
+    };
     let mut events = match due {
         Due::Payment(id) => crate::payment::due_payment(state, moment, id),
         Due::Capture(id) => crate::payment::due_capture(state, moment, id),
@@ -57,6 +59,9 @@ pub(crate) fn decide(state: &State, moment: &Moment) -> Vec<Event> {
         Due::Enrolment(id) => crate::subscriber::due_enrolment(state, id),
         Due::Repeats => crate::idempotency::due(state, moment),
     };
-    events.push(Event::Fell { at, due: crate::event::Fallen::from(due) });
+    events.push(Event::Fell {
+        at,
+        due: crate::event::Fallen::from(due),
+    });
     events
 }

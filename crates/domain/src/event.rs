@@ -134,7 +134,13 @@ impl From<Fallen> for Due {
 /// If the event does not fit the state: then the journal is not the one that made this state, and going on would lose money.
 pub fn evolve(state: &mut State, moment: &Moment, event: &Event) {
     match event {
-        Event::Initialized { currency, zone, cut_off_minutes, keyring, level } => {
+        Event::Initialized {
+            currency,
+            zone,
+            cut_off_minutes,
+            keyring,
+            level,
+        } => {
             state.settings = Some(crate::state::Settings {
                 currency: *currency,
                 zone: zone.clone(),

@@ -97,7 +97,9 @@ pub enum RepeatEvent {
 
 /// The oldest keys have been kept long enough. They go by the quarter of an hour.
 pub(crate) fn due(state: &State, moment: &Moment) -> Vec<Event> {
-    let before = moment.now.plus(-i64::from(state.rules.idempotency_hours) * HOUR);
+    let before = moment
+        .now
+        .plus(-i64::from(state.rules.idempotency_hours) * HOUR);
     vec![Event::Repeat(RepeatEvent::Forgotten { before })]
 }
 
@@ -107,7 +109,13 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &RepeatEvent) {
             if state.repeats.order.is_empty() {
                 schedule(state, moment.now);
             }
-            state.repeats.kept.insert(*key, Kept { body: *body, answer: answer.clone() });
+            state.repeats.kept.insert(
+                *key,
+                Kept {
+                    body: *body,
+                    answer: answer.clone(),
+                },
+            );
             state.repeats.order.push_back((moment.now, *key));
         }
         RepeatEvent::Forgotten { before } => {

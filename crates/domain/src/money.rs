@@ -21,11 +21,17 @@ impl Currency {
         if bytes.len() != 3 || !bytes.iter().all(u8::is_ascii_uppercase) || digits > 4 {
             return None;
         }
-        Some(Self { code: u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]), digits })
+        Some(Self {
+            code: u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]),
+            digits,
+        })
     }
 
     pub fn code(self) -> String {
-        self.code.to_be_bytes()[1..].iter().map(|b| char::from(*b)).collect()
+        self.code.to_be_bytes()[1..]
+            .iter()
+            .map(|b| char::from(*b))
+            .collect()
     }
 
     pub fn digits(self) -> u8 {
@@ -50,7 +56,11 @@ impl Amount {
     pub const MAX: Self = Self(1_000_000_000_000);
 
     pub const fn new(minor: i64) -> Option<Self> {
-        if minor < 0 || minor > Self::MAX.0 { None } else { Some(Self(minor)) }
+        if minor < 0 || minor > Self::MAX.0 {
+            None
+        } else {
+            Some(Self(minor))
+        }
     }
 
     /// Cuts to the range; for sums and differences that are capped anyway.
@@ -106,16 +116,27 @@ mod tests {
 
     #[test]
     fn a_share_is_rounded_half_up() {
-        for (minor, basis_points, share) in
-            [(10_000, 60, 60), (99, 50, 0), (100, 50, 1), (12_345, 100, 123), (1, 5_000, 1)]
-        {
-            assert_eq!(Amount::clamped(minor).basis_points(basis_points).minor(), share, "{minor} × {basis_points} bp");
+        for (minor, basis_points, share) in [
+            (10_000, 60, 60),
+            (99, 50, 0),
+            (100, 50, 1),
+            (12_345, 100, 123),
+            (1, 5_000, 1),
+        ] {
+            assert_eq!(
+                Amount::clamped(minor).basis_points(basis_points).minor(),
+                share,
+                "{minor} × {basis_points} bp"
+            );
         }
     }
 
     #[test]
     fn a_currency_is_three_capitals() {
-        assert_eq!(Currency::new("CNY", 2).map(Currency::code).as_deref(), Some("CNY"));
+        assert_eq!(
+            Currency::new("CNY", 2).map(Currency::code).as_deref(),
+            Some("CNY")
+        );
         for bad in ["cny", "CN", "CNYX", "C1Y", ""] {
             assert_eq!(Currency::new(bad, 2), None, "{bad}");
         }

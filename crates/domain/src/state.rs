@@ -9,8 +9,8 @@ use crate::{
     grant::Lot,
     idempotency::{Recorded, Repeats},
     ids::{
-        DeviceId, EffectId, EnrolmentId, KeyringFingerprint, LotId, MandateId, MerchantId, NumberHash, PaymentId,
-        RefundId, SubscriberId,
+        DeviceId, EffectId, EnrolmentId, KeyringFingerprint, LotId, MandateId, MerchantId,
+        NumberHash, PaymentId, RefundId, SubscriberId,
     },
     ledger::Book,
     mandate::Mandate,
@@ -45,11 +45,15 @@ impl<T> Default for Numbered<T> {
 
 impl<T> Numbered<T> {
     fn at(&self, id: u64) -> Option<&T> {
-        usize::try_from(id.checked_sub(1)?).ok().and_then(|place| self.0.get(place))
+        usize::try_from(id.checked_sub(1)?)
+            .ok()
+            .and_then(|place| self.0.get(place))
     }
 
     fn at_mut(&mut self, id: u64) -> Option<&mut T> {
-        usize::try_from(id.checked_sub(1)?).ok().and_then(|place| self.0.get_mut(place))
+        usize::try_from(id.checked_sub(1)?)
+            .ok()
+            .and_then(|place| self.0.get_mut(place))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
@@ -164,11 +168,16 @@ impl Default for State {
 impl State {
     /// Who holds a number now.
     pub fn holder(&self, number: &NumberHash) -> Option<&Subscriber> {
-        self.numbers.get(number).and_then(|id| self.subscribers.get(*id))
+        self.numbers
+            .get(number)
+            .and_then(|id| self.subscribers.get(*id))
     }
 
     pub fn has_active_device(&self, subscriber: &Subscriber) -> bool {
-        subscriber.devices.iter().any(|device| is_active_device_of(self, *device, subscriber.id))
+        subscriber
+            .devices
+            .iter()
+            .any(|device| is_active_device_of(self, *device, subscriber.id))
     }
 
     pub(crate) fn opened_prompt(&mut self, moment: &Moment, merchant: MerchantId) {
@@ -193,7 +202,10 @@ impl State {
         report: bool,
     ) {
         if wrong_code || report {
-            self.merchants.expect_mut(merchant).wrong_codes.add(moment, 1);
+            self.merchants
+                .expect_mut(merchant)
+                .wrong_codes
+                .add(moment, 1);
         }
         if let (Some(payer), true) = (payer, report) {
             let payer = self.subscribers.expect_mut(payer);

@@ -56,7 +56,12 @@ pub struct Month(#[n(0)] pub i32);
 
 impl std::fmt::Display for Month {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
+        write!(
+            f,
+            "{:04}-{:02}",
+            self.0.div_euclid(12),
+            self.0.rem_euclid(12) + 1
+        )
     }
 }
 
@@ -83,7 +88,11 @@ impl Calendar {
     /// `None` if there is no such IANA zone or the cut-off is not within a day.
     pub fn new(zone: &str, cut_off_minutes: u16) -> Option<Self> {
         let zone = TimeZone::get(zone).ok()?;
-        (cut_off_minutes < 24 * 60).then_some(Self { zone, cut_off_minutes, known: None })
+        (cut_off_minutes < 24 * 60).then_some(Self {
+            zone,
+            cut_off_minutes,
+            known: None,
+        })
     }
 
     pub fn moment(&mut self, now: Timestamp) -> Moment {
@@ -93,11 +102,18 @@ impl Calendar {
         {
             return Moment { now, ..moment };
         }
-        let instant = jiff::Timestamp::from_millisecond(now.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let shifted =
-            instant.to_zoned(self.zone.clone()).datetime().saturating_sub(i64::from(self.cut_off_minutes).minutes());
+        let instant =
+            jiff::Timestamp::from_millisecond(now.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let shifted = instant
+            .to_zoned(self.zone.clone())
+            .datetime()
+            .saturating_sub(i64::from(self.cut_off_minutes).minutes());
         let date = BusinessDate::from_civil(shifted.date());
-        let moment = Moment { now, date, month: date.month() };
+        let moment = Moment {
+            now,
+            date,
+            month: date.month(),
+        };
         // Known for the rest of this minute only: zones shift at whole minutes.
         let from = Timestamp(now.0 - now.0.rem_euclid(MINUTE));
         self.known = Some((from, from.plus(MINUTE), moment));
@@ -120,7 +136,11 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Timestamp {
-        Timestamp(text.parse::<jiff::Timestamp>().expect("a time").as_millisecond())
+        Timestamp(
+            text.parse::<jiff::Timestamp>()
+                .expect("a time")
+                .as_millisecond(),
+        )
     }
 
     #[test]
@@ -131,7 +151,11 @@ mod tests {
             ("2026-11-22T16:30:00Z", "2026-11-23"),
             ("2026-11-23T16:29:59Z", "2026-11-23"),
         ] {
-            assert_eq!(calendar.moment(at(instant)).date.civil().to_string(), date, "{instant}");
+            assert_eq!(
+                calendar.moment(at(instant)).date.civil().to_string(),
+                date,
+                "{instant}"
+            );
         }
     }
 
@@ -146,6 +170,11 @@ mod tests {
 
     #[test]
     fn a_month_is_shown_as_year_and_month() {
-        assert_eq!(BusinessDate::from_civil(jiff::civil::date(2026, 11, 23)).month().to_string(), "2026-11");
+        assert_eq!(
+            BusinessDate::from_civil(jiff::civil::date(2026, 11, 23))
+                .month()
+                .to_string(),
+            "2026-11"
+        );
     }
 }

@@ -81,9 +81,7 @@ pub enum EffectOutcome {
 #[derive(Clone, Copy, Debug)]
 pub enum EffectCommand {
     /// The worker is about to do it; only once this is durable may it.
-    Attempt {
-        id: EffectId,
-    },
+    Attempt { id: EffectId },
     Result {
         id: EffectId,
         outcome: EffectOutcome,
@@ -149,12 +147,19 @@ pub(crate) fn decide(
     let id = match command {
         EffectCommand::Attempt { id } | EffectCommand::Result { id, .. } => id,
     };
-    let Some(effect) = state.effects.get(&id).filter(|effect| effect.state != EffectState::Stuck) else {
+    let Some(effect) = state
+        .effects
+        .get(&id)
+        .filter(|effect| effect.state != EffectState::Stuck)
+    else {
         return (Err(EffectRefusal::NotOpen), Vec::new());
     };
     let events = match command {
         EffectCommand::Attempt { .. } => {
-            vec![Event::Effect(EffectEvent::Attempted { id, attempt: effect.attempts + 1 })]
+            vec![Event::Effect(EffectEvent::Attempted {
+                id,
+                attempt: effect.attempts + 1,
+            })]
         }
         EffectCommand::Result { outcome, .. } => match effect.direction {
             Direction::Collect => collected(state, moment, effect, outcome),
@@ -168,7 +173,12 @@ fn settled(id: EffectId, outcome: EffectOutcome, entry: Entry) -> Event {
     Event::Effect(EffectEvent::Settled { id, outcome, entry })
 }
 
-fn collected(state: &State, moment: &Moment, effect: &Effect, outcome: EffectOutcome) -> Vec<Event> {
+fn collected(
+    state: &State,
+    moment: &Moment,
+    effect: &Effect,
+    outcome: EffectOutcome,
+) -> Vec<Event> {
     let in_time = payment::waits_for(state, moment, effect);
     match (outcome, in_time) {
         (EffectOutcome::Unknown, _) if effect.state == EffectState::Unknown => Vec::new(),
@@ -192,7 +202,13 @@ fn collected(state: &State, moment: &Moment, effect: &Effect, outcome: EffectOut
             let mut events = payment::due_payment(state, moment, effect.payment);
             let entry = Entry::moving(effect.amount, Account::BankClearing, Account::Suspense);
             events.push(settled(effect.id, outcome, entry));
-            events.push(give_back(EffectId(state.next_effect), effect, effect.amount, None, moment));
+            events.push(give_back(
+                EffectId(state.next_effect),
+                effect,
+                effect.amount,
+                None,
+                moment,
+            ));
             events
         }
     }
@@ -211,7 +227,9 @@ pub(crate) fn give_back(
             id,
             payment: original.payment,
             payer: original.payer,
-            direction: Direction::GiveBack { original: original.id },
+            direction: Direction::GiveBack {
+                original: original.id,
+            },
             amount,
             refund,
             state: EffectState::Wanted,
@@ -223,7 +241,9 @@ pub(crate) fn give_back(
 
 fn given_back(effect: &Effect, outcome: EffectOutcome) -> Vec<Event> {
     let entry = match outcome {
-        EffectOutcome::Done => Entry::moving(effect.amount, Account::Suspense, Account::BankClearing),
+        EffectOutcome::Done => {
+            Entry::moving(effect.amount, Account::Suspense, Account::BankClearing)
+        }
         EffectOutcome::Refused => Entry::default(),
         EffectOutcome::Unknown if effect.state == EffectState::Unknown => return Vec::new(),
         EffectOutcome::Unknown => Entry::default(),
@@ -238,7 +258,10 @@ pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
             state.effects.insert(effect.id, effect.clone());
         }
         EffectEvent::Attempted { id, attempt } => {
-            let effect = state.effects.get_mut(id).expect("an attempted effect is open");
+            let effect = state
+                .effects
+                .get_mut(id)
+                .expect("an attempted effect is open");
             effect.attempts = *attempt;
             effect.state = EffectState::Attempted;
         }
@@ -247,7 +270,9 @@ pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
             let effect = state.effects.get_mut(id).expect("a settled effect is open");
             match (outcome, effect.direction) {
                 (EffectOutcome::Unknown, _) => effect.state = EffectState::Unknown,
-                (EffectOutcome::Refused, Direction::GiveBack { .. }) => effect.state = EffectState::Stuck,
+                (EffectOutcome::Refused, Direction::GiveBack { .. }) => {
+                    effect.state = EffectState::Stuck
+                }
                 (EffectOutcome::Done | EffectOutcome::Refused, _) => over(state, *id, *outcome),
             }
         }
@@ -265,7 +290,9 @@ pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
 }
 
 fn over(state: &mut State, id: EffectId, outcome: EffectOutcome) {
-    let Some(effect) = state.effects.remove(&id) else { return };
+    let Some(effect) = state.effects.remove(&id) else {
+        return;
+    };
     match effect.direction {
         Direction::Collect => payment::leg_settled(state, &effect, outcome),
         Direction::GiveBack { .. } => {

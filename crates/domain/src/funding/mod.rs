@@ -8,7 +8,9 @@ mod plan;
 
 use minicbor::{Decode, Encode};
 
-pub use effect::{Direction, Effect, EffectCommand, EffectEvent, EffectOutcome, EffectRefusal, EffectState};
+pub use effect::{
+    Direction, Effect, EffectCommand, EffectEvent, EffectOutcome, EffectRefusal, EffectState,
+};
 pub(crate) use effect::{decide as decide_effect, evolve as evolve_effect, give_back};
 pub(crate) use plan::plan;
 
@@ -44,7 +46,9 @@ impl SourceKind {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::DEFAULT_ORDER.into_iter().find(|source| source.name() == name)
+        Self::DEFAULT_ORDER
+            .into_iter()
+            .find(|source| source.name() == name)
     }
 }
 

@@ -32,14 +32,28 @@ pub(crate) fn plan(
         match source {
             SourceKind::Grant => {
                 for lot in spendable_lots(state, moment, payer, merchant) {
-                    take(&mut missing, Source::Grant(lot.id), state.book.available(Account::Grant(lot.id)));
+                    take(
+                        &mut missing,
+                        Source::Grant(lot.id),
+                        state.book.available(Account::Grant(lot.id)),
+                    );
                 }
             }
             SourceKind::Balance => {
-                take(&mut missing, Source::Balance, state.book.available(Account::SubscriberCash(payer.id)));
+                take(
+                    &mut missing,
+                    Source::Balance,
+                    state.book.available(Account::SubscriberCash(payer.id)),
+                );
             }
-            SourceKind::Bill => take(&mut missing, Source::Bill, bill_available(state, moment, payer)),
-            SourceKind::Bank if payer.bank.is_some() => take(&mut missing, Source::Bank, Amount::MAX),
+            SourceKind::Bill => take(
+                &mut missing,
+                Source::Bill,
+                bill_available(state, moment, payer),
+            ),
+            SourceKind::Bank if payer.bank.is_some() => {
+                take(&mut missing, Source::Bank, Amount::MAX)
+            }
             SourceKind::Bank => {}
         }
     }
@@ -47,10 +61,16 @@ pub(crate) fn plan(
 }
 
 /// Soonest-expiring first.
-fn spendable_lots<'a>(state: &'a State, moment: &Moment, payer: &Subscriber, merchant: &Merchant) -> Vec<&'a Lot> {
+fn spendable_lots<'a>(
+    state: &'a State,
+    moment: &Moment,
+    payer: &Subscriber,
+    merchant: &Merchant,
+) -> Vec<&'a Lot> {
     let lots = payer.lots.iter().filter_map(|id| state.lots.get(id));
-    let mut lots: Vec<_> =
-        lots.filter(|lot| !lot.expired(moment.now) && lot.scope.allows(merchant.id, merchant.category)).collect();
+    let mut lots: Vec<_> = lots
+        .filter(|lot| !lot.expired(moment.now) && lot.scope.allows(merchant.id, merchant.category))
+        .collect();
     lots.sort_by_key(|lot| (lot.expires_at.unwrap_or(Timestamp(i64::MAX)), lot.id));
     lots
 }
@@ -58,5 +78,9 @@ fn spendable_lots<'a>(state: &'a State, moment: &Moment, payer: &Subscriber, mer
 /// What may still go on this month's phone bill.
 pub(crate) fn bill_available(state: &State, moment: &Moment, payer: &Subscriber) -> Amount {
     let held = state.book.balance(Account::BillReceivable(payer.id)).held;
-    payer.line.bill_limit.minus(payer.billed.this_month(moment)).minus(Amount::clamped(held))
+    payer
+        .line
+        .bill_limit
+        .minus(payer.billed.this_month(moment))
+        .minus(Amount::clamped(held))
 }

@@ -101,7 +101,9 @@ impl Lot {
     /// The lot's new expiry if a refund comes back after it expired and its campaign lets it live on.
     pub(crate) fn extended(&self, now: Timestamp) -> Option<Timestamp> {
         match self.expired_refund {
-            ExpiredRefund::Extend(days) if self.expired(now) => Some(now.plus(i64::from(days) * DAY)),
+            ExpiredRefund::Extend(days) if self.expired(now) => {
+                Some(now.plus(i64::from(days) * DAY))
+            }
             _ => None,
         }
     }
@@ -127,8 +129,14 @@ pub enum GrantEvent {
 
 /// A lot's time is over: what is available on it goes back. What is held stays until its payment ends.
 pub fn due_lot(state: &State, moment: &Moment, id: LotId) -> Vec<Event> {
-    let Some(lot) = state.lots.get(&id).filter(|lot| lot.expired(moment.now)) else { return Vec::new() };
-    let entry = Entry::moving(state.book.available(Account::Grant(id)), Account::Grant(id), lot.funded_by());
+    let Some(lot) = state.lots.get(&id).filter(|lot| lot.expired(moment.now)) else {
+        return Vec::new();
+    };
+    let entry = Entry::moving(
+        state.book.available(Account::Grant(id)),
+        Account::Grant(id),
+        lot.funded_by(),
+    );
     vec![Event::Grant(GrantEvent::Expired { lot: id, entry })]
 }
 
@@ -136,7 +144,11 @@ pub(crate) fn evolve(state: &mut State, event: &GrantEvent) {
     match event {
         GrantEvent::Given { lot, entry } => {
             state.book.post(entry);
-            state.subscribers.expect_mut(lot.subscriber).lots.push(lot.id);
+            state
+                .subscribers
+                .expect_mut(lot.subscriber)
+                .lots
+                .push(lot.id);
             state.next_lot = state.next_lot.max(lot.id.0 + 1);
             if let Some(at) = lot.expires_at {
                 state.deadlines.insert(at, Due::Lot(lot.id));
@@ -148,7 +160,11 @@ pub(crate) fn evolve(state: &mut State, event: &GrantEvent) {
             if let Some(lot) = state.lots.get(lot)
                 && state.book.balance(Account::Grant(lot.id)) == crate::ledger::Balance::default()
             {
-                state.subscribers.expect_mut(lot.subscriber).lots.retain(|id| *id != lot.id);
+                state
+                    .subscribers
+                    .expect_mut(lot.subscriber)
+                    .lots
+                    .retain(|id| *id != lot.id);
             }
         }
     }
@@ -156,6 +172,10 @@ pub(crate) fn evolve(state: &mut State, event: &GrantEvent) {
 
 /// Entry that gives a lot its money.
 pub(crate) fn giving(lot: &Lot, amount: Amount) -> Entry {
-    let from = if lot.opening { Account::OpeningBalances } else { Account::CampaignExpense };
+    let from = if lot.opening {
+        Account::OpeningBalances
+    } else {
+        Account::CampaignExpense
+    };
     Entry::moving(amount, from, Account::Grant(lot.id))
 }

@@ -59,7 +59,10 @@ impl Book {
     pub fn hold(&mut self, account: Account, amount: Amount) {
         let balance = self.balances.entry(account).or_default();
         balance.held += amount.minor();
-        assert!(!account.is_spendable() || balance.posted >= balance.held, "{account:?} holds more than it has");
+        assert!(
+            !account.is_spendable() || balance.posted >= balance.held,
+            "{account:?} holds more than it has"
+        );
     }
 
     /// Takes a reservation back, whole or in part.
@@ -74,11 +77,16 @@ impl Book {
 
     /// Every account with what is on it, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (Account, Balance)> + '_ {
-        self.balances.iter().map(|(account, balance)| (*account, *balance))
+        self.balances
+            .iter()
+            .map(|(account, balance)| (*account, *balance))
     }
 
     /// Sum over all accounts; zero at all times.
     pub fn total(&self) -> i128 {
-        self.balances.values().map(|balance| i128::from(balance.posted)).sum()
+        self.balances
+            .values()
+            .map(|balance| i128::from(balance.posted))
+            .sum()
     }
 }

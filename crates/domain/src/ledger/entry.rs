@@ -23,7 +23,11 @@ pub struct Entry(#[n(0)] Vec<Leg>);
 impl<'b, C> Decode<'b, C> for Entry {
     fn decode(d: &mut minicbor::Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
         let entry = Self(Decode::decode(d, ctx)?);
-        if entry.sum() == 0 { Ok(entry) } else { Err(minicbor::decode::Error::message("entry does not balance")) }
+        if entry.sum() == 0 {
+            Ok(entry)
+        } else {
+            Err(minicbor::decode::Error::message("entry does not balance"))
+        }
     }
 }
 
@@ -79,13 +83,20 @@ mod tests {
         let payable = Account::MerchantPayable(MerchantId(1));
         let mut entry = Entry::moving(Amount::clamped(100), cash, payable);
         entry.and(Amount::clamped(3), payable, Account::FeeIncome);
-        let legs: Vec<_> = entry.legs().iter().map(|leg| (leg.account, leg.minor)).collect();
+        let legs: Vec<_> = entry
+            .legs()
+            .iter()
+            .map(|leg| (leg.account, leg.minor))
+            .collect();
         assert_eq!(legs, [(cash, -100), (payable, 97), (Account::FeeIncome, 3)]);
     }
 
     #[test]
     fn an_unbalanced_entry_cannot_be_read_back() {
-        let legs = vec![Leg { account: Account::FeeIncome, minor: 5 }];
+        let legs = vec![Leg {
+            account: Account::FeeIncome,
+            minor: 5,
+        }];
         let bytes = minicbor::to_vec(&legs).expect("encodes");
         assert!(minicbor::decode::<Entry>(&bytes).is_err());
     }

@@ -1,6 +1,8 @@
 //! Decisions on mandates.
 
-use super::{EndedBy, Mandate, MandateApproval, MandateCommand, MandateEvent, MandateRequest, MandateStatus};
+use super::{
+    EndedBy, Mandate, MandateApproval, MandateCommand, MandateEvent, MandateRequest, MandateStatus,
+};
 use crate::{
     Answer, Decision, Event,
     approval::{ApprovalRefusal, MatchCodes, SignatureCheck},
@@ -16,40 +18,61 @@ use crate::{
 
 pub(crate) fn decide(state: &State, moment: &Moment, command: MandateCommand) -> Decision {
     match command {
-        MandateCommand::Request(request) => {
-            repeated(state, request.repeat, |events| request_mandate(state, moment, *request, events))
-        }
-        MandateCommand::End { merchant, id, repeat } => {
-            repeated(state, repeat, |events| end(state, merchant, id, events))
-        }
+        MandateCommand::Request(request) => repeated(state, request.repeat, |events| {
+            request_mandate(state, moment, *request, events)
+        }),
+        MandateCommand::End {
+            merchant,
+            id,
+            repeat,
+        } => repeated(state, repeat, |events| end(state, merchant, id, events)),
         MandateCommand::Approve(approval) => {
             let mut events = Vec::new();
             let answer = approve(state, moment, *approval, &mut events);
-            Decision { answer: Answer::MandateOnPhone(answer), events }
-        }
-        MandateCommand::Refuse { device, id, report } => on_phone(state, device, id, |mandate, _, events| {
-            if mandate.status != MandateStatus::AwaitingApproval || moment.now >= mandate.deadline {
-                return Err(ApprovalRefusal::AlreadyDecided);
+            Decision {
+                answer: Answer::MandateOnPhone(answer),
+                events,
             }
-            events.push(Event::Mandate(MandateEvent::Refused { id, device, wrong_code: false, report }));
-            Ok(MandateStatus::Refused)
-        }),
-        MandateCommand::Revoke { device, id } => {
-            on_phone(state, device, id, |mandate, _, events| match mandate.status {
-                MandateStatus::Active | MandateStatus::Suspended => {
-                    events.push(Event::Mandate(MandateEvent::Ended { id, by: EndedBy::Payer }));
-                    Ok(MandateStatus::Ended)
+        }
+        MandateCommand::Refuse { device, id, report } => {
+            on_phone(state, device, id, |mandate, _, events| {
+                if mandate.status != MandateStatus::AwaitingApproval
+                    || moment.now >= mandate.deadline
+                {
+                    return Err(ApprovalRefusal::AlreadyDecided);
                 }
-                MandateStatus::Ended => Ok(MandateStatus::Ended),
-                MandateStatus::AwaitingApproval
-                | MandateStatus::Refused
-                | MandateStatus::Expired
-                | MandateStatus::Cancelled => Err(ApprovalRefusal::AlreadyDecided),
+                events.push(Event::Mandate(MandateEvent::Refused {
+                    id,
+                    device,
+                    wrong_code: false,
+                    report,
+                }));
+                Ok(MandateStatus::Refused)
             })
         }
-        MandateCommand::Resume { device, id, pin } => on_phone(state, device, id, |mandate, payer, events| {
-            resume(state, moment, device, mandate, payer, &pin, events)
-        }),
+        MandateCommand::Revoke { device, id } => {
+            on_phone(state, device, id, |mandate, _, events| {
+                match mandate.status {
+                    MandateStatus::Active | MandateStatus::Suspended => {
+                        events.push(Event::Mandate(MandateEvent::Ended {
+                            id,
+                            by: EndedBy::Payer,
+                        }));
+                        Ok(MandateStatus::Ended)
+                    }
+                    MandateStatus::Ended => Ok(MandateStatus::Ended),
+                    MandateStatus::AwaitingApproval
+                    | MandateStatus::Refused
+                    | MandateStatus::Expired
+                    | MandateStatus::Cancelled => Err(ApprovalRefusal::AlreadyDecided),
+                }
+            })
+        }
+        MandateCommand::Resume { device, id, pin } => {
+            on_phone(state, device, id, |mandate, payer, events| {
+                resume(state, moment, device, mandate, payer, &pin, events)
+            })
+        }
     }
 }
 
@@ -64,16 +87,20 @@ fn on_phone(
 ) -> Decision {
     let mut events = Vec::new();
     let owner = state.devices.get(&device).map(|device| device.subscriber);
-    let mandate = state
-        .mandates
-        .get(&id)
-        .filter(|mandate| mandate.payer.is_some() && mandate.payer == owner && mandate.veto.is_none());
+    let mandate = state.mandates.get(&id).filter(|mandate| {
+        mandate.payer.is_some() && mandate.payer == owner && mandate.veto.is_none()
+    });
     let answer = match (mandate, owner) {
-        (Some(mandate), Some(owner)) if is_active_device_of(state, device, owner) => act(mandate, owner, &mut events),
+        (Some(mandate), Some(owner)) if is_active_device_of(state, device, owner) => {
+            act(mandate, owner, &mut events)
+        }
         (Some(_), Some(_)) => Err(ApprovalRefusal::DeviceNotActive),
         _ => Err(ApprovalRefusal::NotFound),
     };
-    Decision { answer: Answer::MandateOnPhone(answer), events }
+    Decision {
+        answer: Answer::MandateOnPhone(answer),
+        events,
+    }
 }
 
 fn resume(
@@ -85,7 +112,10 @@ fn resume(
     pin: &PinValue,
     events: &mut Vec<Event>,
 ) -> PhoneResult {
-    let payer = state.subscribers.get(payer).ok_or(ApprovalRefusal::NotFound)?;
+    let payer = state
+        .subscribers
+        .get(payer)
+        .ok_or(ApprovalRefusal::NotFound)?;
     if mandate.status != MandateStatus::Suspended {
         return Err(ApprovalRefusal::AlreadyDecided);
     }
@@ -96,12 +126,18 @@ fn resume(
     if let Some(veto) = veto_at(state, moment, mandate, Step::MandateApproval) {
         return Err(ApprovalRefusal::Vetoed(veto));
     }
-    events.push(Event::Mandate(MandateEvent::Resumed { id: mandate.id, device }));
+    events.push(Event::Mandate(MandateEvent::Resumed {
+        id: mandate.id,
+        device,
+    }));
     Ok(MandateStatus::Active)
 }
 
 fn pin_of(state: &State, payer: SubscriberId, pin: &PinValue) -> Result<(), ApprovalRefusal> {
-    let payer = state.subscribers.get(payer).ok_or(ApprovalRefusal::NotFound)?;
+    let payer = state
+        .subscribers
+        .get(payer)
+        .ok_or(ApprovalRefusal::NotFound)?;
     match check_pin(payer, &state.rules, pin) {
         PinCheck::Passed => Ok(()),
         PinCheck::Wrong(left) => Err(ApprovalRefusal::WrongPin(left)),
@@ -109,8 +145,18 @@ fn pin_of(state: &State, payer: SubscriberId, pin: &PinValue) -> Result<(), Appr
     }
 }
 
-fn rejected(subscriber: SubscriberId, id: MandateId, device: DeviceId, why: ApprovalRefusal) -> Event {
-    Event::Phone(PhoneEvent::ApprovalRejected { subscriber, prompt: PromptRef::Mandate(id), device, why })
+fn rejected(
+    subscriber: SubscriberId,
+    id: MandateId,
+    device: DeviceId,
+    why: ApprovalRefusal,
+) -> Event {
+    Event::Phone(PhoneEvent::ApprovalRejected {
+        subscriber,
+        prompt: PromptRef::Mandate(id),
+        device,
+        why,
+    })
 }
 
 fn request_mandate(
@@ -119,7 +165,10 @@ fn request_mandate(
     request: MandateRequest,
     events: &mut Vec<Event>,
 ) -> Result<(Answer, Recorded), ClientPaymentRefusal> {
-    let merchant = state.merchants.get(request.merchant).ok_or(ClientPaymentRefusal::NotFound)?;
+    let merchant = state
+        .merchants
+        .get(request.merchant)
+        .ok_or(ClientPaymentRefusal::NotFound)?;
     if state.open_prompts >= u64::from(state.rules.open_payments) {
         return Err(ClientPaymentRefusal::Busy);
     }
@@ -149,7 +198,9 @@ fn request_mandate(
         status: MandateStatus::AwaitingApproval,
         veto: payer_veto(&facts),
         created_at: moment.now,
-        deadline: moment.now.plus(i64::from(state.rules.prompt_seconds) * SECOND),
+        deadline: moment
+            .now
+            .plus(i64::from(state.rules.prompt_seconds) * SECOND),
         approved_at: None,
         charged: crate::counters::Spent::default(),
     };
@@ -165,7 +216,10 @@ fn request_mandate(
         veto: mandate.veto,
         rules_version: state.rules.version,
     }));
-    Ok((Answer::Mandate(Ok(facts)), Recorded::Mandate(id, MandateStatus::AwaitingApproval)))
+    Ok((
+        Answer::Mandate(Ok(facts)),
+        Recorded::Mandate(id, MandateStatus::AwaitingApproval),
+    ))
 }
 
 fn end(
@@ -174,22 +228,41 @@ fn end(
     id: MandateId,
     events: &mut Vec<Event>,
 ) -> Result<(Answer, Recorded), ClientPaymentRefusal> {
-    let mandate = state.mandates.get(&id).filter(|mandate| mandate.merchant == merchant);
+    let mandate = state
+        .mandates
+        .get(&id)
+        .filter(|mandate| mandate.merchant == merchant);
     let mandate = mandate.ok_or(ClientPaymentRefusal::NotFound)?;
     let (status, event) = match mandate.status {
-        MandateStatus::AwaitingApproval => (MandateStatus::Cancelled, Some(MandateEvent::Cancelled { id })),
-        MandateStatus::Active | MandateStatus::Suspended => {
-            (MandateStatus::Ended, Some(MandateEvent::Ended { id, by: EndedBy::Merchant }))
-        }
-        over @ (MandateStatus::Refused | MandateStatus::Expired | MandateStatus::Cancelled | MandateStatus::Ended) => {
-            (over, None)
-        }
+        MandateStatus::AwaitingApproval => (
+            MandateStatus::Cancelled,
+            Some(MandateEvent::Cancelled { id }),
+        ),
+        MandateStatus::Active | MandateStatus::Suspended => (
+            MandateStatus::Ended,
+            Some(MandateEvent::Ended {
+                id,
+                by: EndedBy::Merchant,
+            }),
+        ),
+        over @ (MandateStatus::Refused
+        | MandateStatus::Expired
+        | MandateStatus::Cancelled
+        | MandateStatus::Ended) => (over, None),
     };
     events.extend(event.map(Event::Mandate));
-    Ok((Answer::Mandate(Ok(mandate.facts(status))), Recorded::Mandate(id, status)))
+    Ok((
+        Answer::Mandate(Ok(mandate.facts(status))),
+        Recorded::Mandate(id, status),
+    ))
 }
 
-fn veto_at(state: &State, moment: &Moment, mandate: &Mandate, step: Step) -> Option<crate::risk::Veto> {
+fn veto_at(
+    state: &State,
+    moment: &Moment,
+    mandate: &Mandate,
+    step: Step,
+) -> Option<crate::risk::Veto> {
     let payer = mandate.payer.and_then(|payer| state.subscribers.get(payer));
     let merchant = state.merchants.get(mandate.merchant)?;
     let facts = Facts {
@@ -206,10 +279,29 @@ fn veto_at(state: &State, moment: &Moment, mandate: &Mandate, step: Step) -> Opt
     merchant_veto(&facts).or_else(|| payer_veto(&facts))
 }
 
-fn approve(state: &State, moment: &Moment, approval: MandateApproval, events: &mut Vec<Event>) -> PhoneResult {
-    let MandateApproval { device, id, pin, code, check, evidence } = approval;
-    let owner = state.devices.get(&device).map(|device| device.subscriber).ok_or(ApprovalRefusal::NotFound)?;
-    let mandate = state.mandates.get(&id).filter(|mandate| mandate.payer == Some(owner) && mandate.veto.is_none());
+fn approve(
+    state: &State,
+    moment: &Moment,
+    approval: MandateApproval,
+    events: &mut Vec<Event>,
+) -> PhoneResult {
+    let MandateApproval {
+        device,
+        id,
+        pin,
+        code,
+        check,
+        evidence,
+    } = approval;
+    let owner = state
+        .devices
+        .get(&device)
+        .map(|device| device.subscriber)
+        .ok_or(ApprovalRefusal::NotFound)?;
+    let mandate = state
+        .mandates
+        .get(&id)
+        .filter(|mandate| mandate.payer == Some(owner) && mandate.veto.is_none());
     let mandate = mandate.ok_or(ApprovalRefusal::NotFound)?;
     let refusal = if !is_active_device_of(state, device, owner) {
         Some(ApprovalRefusal::DeviceNotActive)
@@ -230,7 +322,12 @@ fn approve(state: &State, moment: &Moment, approval: MandateApproval, events: &m
     }
     if code != mandate.codes.shown() {
         events.push(rejected(owner, id, device, ApprovalRefusal::WrongCode));
-        events.push(Event::Mandate(MandateEvent::Refused { id, device, wrong_code: true, report: false }));
+        events.push(Event::Mandate(MandateEvent::Refused {
+            id,
+            device,
+            wrong_code: true,
+            report: false,
+        }));
         return Err(ApprovalRefusal::WrongCode);
     }
     if let Some(veto) = veto_at(state, moment, mandate, Step::MandateApproval) {
@@ -238,7 +335,11 @@ fn approve(state: &State, moment: &Moment, approval: MandateApproval, events: &m
         events.push(Event::Mandate(MandateEvent::Vetoed { id, veto }));
         return Err(ApprovalRefusal::Vetoed(veto));
     }
-    events.push(Event::Mandate(MandateEvent::Approved { id, device, evidence }));
+    events.push(Event::Mandate(MandateEvent::Approved {
+        id,
+        device,
+        evidence,
+    }));
     Ok(MandateStatus::Active)
 }
 

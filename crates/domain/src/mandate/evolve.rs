@@ -1,11 +1,24 @@
 //! What events do to mandates.
 
 use super::{Mandate, MandateEvent, MandateStatus};
-use crate::{counters::Spent, deadline::Due, ids::MandateId, state::State, subscriber::PromptRef, time::Moment};
+use crate::{
+    counters::Spent, deadline::Due, ids::MandateId, state::State, subscriber::PromptRef,
+    time::Moment,
+};
 
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &MandateEvent) {
     match event {
-        MandateEvent::Requested { id, merchant, payer, terms, text, codes, deadline, veto, .. } => {
+        MandateEvent::Requested {
+            id,
+            merchant,
+            payer,
+            terms,
+            text,
+            codes,
+            deadline,
+            veto,
+            ..
+        } => {
             state.next_mandate = state.next_mandate.max(id.0 + 1);
             let mandate = Mandate {
                 id: *id,
@@ -25,7 +38,11 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &MandateEvent) {
             state.deadlines.insert(*deadline, Due::Mandate(*id));
             state.opened_prompt(moment, *merchant);
             if let (Some(payer), None) = (payer, veto) {
-                state.subscribers.expect_mut(*payer).prompts.push(PromptRef::Mandate(*id));
+                state
+                    .subscribers
+                    .expect_mut(*payer)
+                    .prompts
+                    .push(PromptRef::Mandate(*id));
             }
         }
         MandateEvent::Approved { id, .. } => {
@@ -38,7 +55,12 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &MandateEvent) {
                 payer.mandates.push(*id);
             }
         }
-        MandateEvent::Refused { id, wrong_code, report, .. } => {
+        MandateEvent::Refused {
+            id,
+            wrong_code,
+            report,
+            ..
+        } => {
             let mandate = answered(state, *id);
             mandate.status = MandateStatus::Refused;
             let (merchant, payer) = (mandate.merchant, mandate.payer);
@@ -62,8 +84,10 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &MandateEvent) {
             }
         }
         MandateEvent::Ended { id, .. } => {
-            let waiting =
-                state.mandates.get(id).is_some_and(|mandate| mandate.status == MandateStatus::AwaitingApproval);
+            let waiting = state
+                .mandates
+                .get(id)
+                .is_some_and(|mandate| mandate.status == MandateStatus::AwaitingApproval);
             if waiting {
                 answered(state, *id);
             }
@@ -73,14 +97,21 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &MandateEvent) {
             let mandate = state.mandates.get_mut(id).expect("a vetoed mandate exists");
             mandate.veto = Some(*veto);
             if let Some(payer) = mandate.payer {
-                state.subscribers.expect_mut(payer).forget_prompt(PromptRef::Mandate(*id));
+                state
+                    .subscribers
+                    .expect_mut(payer)
+                    .forget_prompt(PromptRef::Mandate(*id));
             }
         }
     }
 }
 
 fn set(state: &mut State, id: MandateId, status: MandateStatus) {
-    state.mandates.get_mut(&id).expect("a decided mandate exists").status = status;
+    state
+        .mandates
+        .get_mut(&id)
+        .expect("a decided mandate exists")
+        .status = status;
 }
 
 /// It no longer waits for an answer.
@@ -90,7 +121,13 @@ fn answered(state: &mut State, id: MandateId) -> &mut Mandate {
     state.deadlines.remove(deadline, Due::Mandate(id));
     state.closed_prompt(merchant);
     if let Some(payer) = payer {
-        state.subscribers.expect_mut(payer).forget_prompt(PromptRef::Mandate(id));
+        state
+            .subscribers
+            .expect_mut(payer)
+            .forget_prompt(PromptRef::Mandate(id));
     }
-    state.mandates.get_mut(&id).expect("an answered mandate exists")
+    state
+        .mandates
+        .get_mut(&id)
+        .expect("an answered mandate exists")
 }

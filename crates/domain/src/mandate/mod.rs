@@ -59,7 +59,10 @@ impl MandateStatus {
 
     /// Not over yet.
     pub fn is_standing(self) -> bool {
-        matches!(self, Self::AwaitingApproval | Self::Active | Self::Suspended)
+        matches!(
+            self,
+            Self::AwaitingApproval | Self::Active | Self::Suspended
+        )
     }
 }
 

@@ -26,9 +26,20 @@ pub struct Endpoint {
 
 #[derive(Clone, Debug)]
 pub enum ClientCommand {
-    AddEndpoint { merchant: MerchantId, url: Sealed, secret: Sealed },
-    RotateSecret { merchant: MerchantId, endpoint: EndpointId, secret: Sealed },
-    RemoveEndpoint { merchant: MerchantId, endpoint: EndpointId },
+    AddEndpoint {
+        merchant: MerchantId,
+        url: Sealed,
+        secret: Sealed,
+    },
+    RotateSecret {
+        merchant: MerchantId,
+        endpoint: EndpointId,
+        secret: Sealed,
+    },
+    RemoveEndpoint {
+        merchant: MerchantId,
+        endpoint: EndpointId,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,23 +87,55 @@ pub(crate) fn decide(
     command: ClientCommand,
 ) -> (Result<EndpointId, ClientRefusal>, Vec<Event>) {
     let (merchant, endpoint, event) = match command {
-        ClientCommand::AddEndpoint { merchant, url, secret } => {
+        ClientCommand::AddEndpoint {
+            merchant,
+            url,
+            secret,
+        } => {
             let endpoint = EndpointId(state.next_endpoint);
-            if state.merchants.get(merchant).is_some_and(|merchant| merchant.endpoints.len() >= MOST_ENDPOINTS) {
+            if state
+                .merchants
+                .get(merchant)
+                .is_some_and(|merchant| merchant.endpoints.len() >= MOST_ENDPOINTS)
+            {
                 return (Err(ClientRefusal::TooManyEndpoints), Vec::new());
             }
-            let event = ClientEvent::EndpointAdded { merchant, endpoint, url, secret };
+            let event = ClientEvent::EndpointAdded {
+                merchant,
+                endpoint,
+                url,
+                secret,
+            };
             return (Ok(endpoint), vec![Event::Client(event)]);
         }
-        ClientCommand::RotateSecret { merchant, endpoint, secret } => {
+        ClientCommand::RotateSecret {
+            merchant,
+            endpoint,
+            secret,
+        } => {
             let previous_until = moment.now.plus(ROTATION);
-            (merchant, endpoint, ClientEvent::SecretRotated { merchant, endpoint, secret, previous_until })
+            (
+                merchant,
+                endpoint,
+                ClientEvent::SecretRotated {
+                    merchant,
+                    endpoint,
+                    secret,
+                    previous_until,
+                },
+            )
         }
-        ClientCommand::RemoveEndpoint { merchant, endpoint } => {
-            (merchant, endpoint, ClientEvent::EndpointRemoved { merchant, endpoint })
-        }
+        ClientCommand::RemoveEndpoint { merchant, endpoint } => (
+            merchant,
+            endpoint,
+            ClientEvent::EndpointRemoved { merchant, endpoint },
+        ),
     };
-    match state.merchants.get(merchant).and_then(|merchant| super::endpoint(merchant, endpoint)) {
+    match state
+        .merchants
+        .get(merchant)
+        .and_then(|merchant| super::endpoint(merchant, endpoint))
+    {
         Some(_) => (Ok(endpoint), vec![Event::Client(event)]),
         None => (Err(ClientRefusal::NotFound), Vec::new()),
     }
@@ -100,12 +143,31 @@ pub(crate) fn decide(
 
 pub(crate) fn evolve(state: &mut State, event: &ClientEvent) {
     match event {
-        ClientEvent::EndpointAdded { merchant, endpoint, url, secret } => {
+        ClientEvent::EndpointAdded {
+            merchant,
+            endpoint,
+            url,
+            secret,
+        } => {
             state.next_endpoint = state.next_endpoint.max(endpoint.0 + 1);
-            let endpoint = Endpoint { id: *endpoint, url: url.clone(), secret: secret.clone(), previous: None };
-            state.merchants.expect_mut(*merchant).endpoints.push(endpoint);
+            let endpoint = Endpoint {
+                id: *endpoint,
+                url: url.clone(),
+                secret: secret.clone(),
+                previous: None,
+            };
+            state
+                .merchants
+                .expect_mut(*merchant)
+                .endpoints
+                .push(endpoint);
         }
-        ClientEvent::SecretRotated { merchant, endpoint, secret, previous_until } => {
+        ClientEvent::SecretRotated {
+            merchant,
+            endpoint,
+            secret,
+            previous_until,
+        } => {
             for known in &mut state.merchants.expect_mut(*merchant).endpoints {
                 if known.id == *endpoint {
                     let old = std::mem::replace(&mut known.secret, secret.clone());
@@ -114,7 +176,11 @@ pub(crate) fn evolve(state: &mut State, event: &ClientEvent) {
             }
         }
         ClientEvent::EndpointRemoved { merchant, endpoint } => {
-            state.merchants.expect_mut(*merchant).endpoints.retain(|known| known.id != *endpoint);
+            state
+                .merchants
+                .expect_mut(*merchant)
+                .endpoints
+                .retain(|known| known.id != *endpoint);
         }
     }
 }

@@ -119,7 +119,14 @@ pub enum MerchantEvent {
 
 pub(crate) fn evolve(state: &mut State, event: &MerchantEvent) {
     match event {
-        MerchantEvent::Added { merchant, subject, name, category, limits, plan } => {
+        MerchantEvent::Added {
+            merchant,
+            subject,
+            name,
+            category,
+            limits,
+            plan,
+        } => {
             state.merchants.insert(Merchant {
                 id: *merchant,
                 subject: *subject,
@@ -136,9 +143,19 @@ pub(crate) fn evolve(state: &mut State, event: &MerchantEvent) {
                 open: 0,
             });
         }
-        MerchantEvent::KeyAdded { merchant, key, hash, label } => {
+        MerchantEvent::KeyAdded {
+            merchant,
+            key,
+            hash,
+            label,
+        } => {
             state.next_client_key = state.next_client_key.max(key.0 + 1);
-            let key = ClientKey { id: *key, hash: *hash, label: label.clone(), revoked: false };
+            let key = ClientKey {
+                id: *key,
+                hash: *hash,
+                label: label.clone(),
+                revoked: false,
+            };
             state.merchants.expect_mut(*merchant).keys.push(key);
         }
         MerchantEvent::KeyRevoked { merchant, key } => {
@@ -146,10 +163,16 @@ pub(crate) fn evolve(state: &mut State, event: &MerchantEvent) {
                 known.revoked |= known.id == *key;
             }
         }
-        MerchantEvent::PlanSet { merchant, plan } => state.merchants.expect_mut(*merchant).plan = plan.clone(),
-        MerchantEvent::LimitsSet { merchant, limits } => state.merchants.expect_mut(*merchant).limits = *limits,
+        MerchantEvent::PlanSet { merchant, plan } => {
+            state.merchants.expect_mut(*merchant).plan = plan.clone()
+        }
+        MerchantEvent::LimitsSet { merchant, limits } => {
+            state.merchants.expect_mut(*merchant).limits = *limits
+        }
         MerchantEvent::Blocked { merchant } => state.merchants.expect_mut(*merchant).blocked = true,
-        MerchantEvent::Unblocked { merchant } => state.merchants.expect_mut(*merchant).blocked = false,
+        MerchantEvent::Unblocked { merchant } => {
+            state.merchants.expect_mut(*merchant).blocked = false
+        }
     }
 }
 

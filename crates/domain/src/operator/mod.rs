@@ -41,7 +41,13 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 5] = [Self::Viewer, Self::Support, Self::Risk, Self::Finance, Self::Admin];
+    pub const ALL: [Self; 5] = [
+        Self::Viewer,
+        Self::Support,
+        Self::Risk,
+        Self::Finance,
+        Self::Admin,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -100,7 +106,9 @@ impl Default for Operators {
 
 impl Operators {
     pub fn named(&self, name: &str) -> Option<&Operator> {
-        self.by_id.values().find(|operator| operator.name == name && !operator.removed)
+        self.by_id
+            .values()
+            .find(|operator| operator.name == name && !operator.removed)
     }
 }
 
@@ -278,9 +286,12 @@ pub enum OperatorEvent {
 /// The operator behind an actor, if still one.
 fn signed_in(state: &State, actor: Actor) -> Result<&Operator, OperatorRefusal> {
     match actor {
-        Actor::Operator(id) => {
-            state.operators.by_id.get(&id).filter(|operator| !operator.removed).ok_or(OperatorRefusal::NotSignedIn)
-        }
+        Actor::Operator(id) => state
+            .operators
+            .by_id
+            .get(&id)
+            .filter(|operator| !operator.removed)
+            .ok_or(OperatorRefusal::NotSignedIn),
         _ => Err(OperatorRefusal::NotSignedIn),
     }
 }
@@ -294,13 +305,21 @@ pub(crate) fn decide(
     let mut events = Vec::new();
     let answer = match command {
         OperatorCommand::Do(operation) => start(state, moment, actor, *operation, &mut events),
-        OperatorCommand::Decide { proposal, approve } => second(state, moment, actor, proposal, approve, &mut events),
+        OperatorCommand::Decide { proposal, approve } => {
+            second(state, moment, actor, proposal, approve, &mut events)
+        }
         OperatorCommand::NoteRead { subscriber } => signed_in(state, actor).and_then(|operator| {
             if operator.role == Role::Viewer {
                 return Err(OperatorRefusal::NotAllowed);
             }
-            state.subscribers.get(subscriber).ok_or(OperatorRefusal::NotFound)?;
-            events.push(Event::Operator(OperatorEvent::PersonalDataRead { operator: operator.id, subscriber }));
+            state
+                .subscribers
+                .get(subscriber)
+                .ok_or(OperatorRefusal::NotFound)?;
+            events.push(Event::Operator(OperatorEvent::PersonalDataRead {
+                operator: operator.id,
+                subscriber,
+            }));
             Ok(Done::Done)
         }),
     };
@@ -317,7 +336,13 @@ fn start(
     // The person at the machine adds the first operator, and nobody after that.
     if actor == Actor::Console
         && state.operators.by_id.is_empty()
-        && matches!(operation, Operation::AddOperator { role: Role::Admin, .. })
+        && matches!(
+            operation,
+            Operation::AddOperator {
+                role: Role::Admin,
+                ..
+            }
+        )
     {
         return perform::perform(state, moment, operation, events);
     }
@@ -331,7 +356,11 @@ fn start(
     // What could not be done now is not worth a second person's time.
     perform::perform(state, moment, operation.clone(), &mut Vec::new())?;
     let proposal = ProposalId(state.operators.next_proposal);
-    events.push(Event::Operator(OperatorEvent::Proposed { proposal, by: operator.id, operation: Box::new(operation) }));
+    events.push(Event::Operator(OperatorEvent::Proposed {
+        proposal,
+        by: operator.id,
+        operation: Box::new(operation),
+    }));
     Ok(Done::Proposed(proposal))
 }
 
@@ -344,7 +373,11 @@ fn second(
     events: &mut Vec<Event>,
 ) -> Result<Done, OperatorRefusal> {
     let operator = signed_in(state, actor)?;
-    let proposal = state.operators.proposals.get(&id).ok_or(OperatorRefusal::NotFound)?;
+    let proposal = state
+        .operators
+        .proposals
+        .get(&id)
+        .ok_or(OperatorRefusal::NotFound)?;
     if !proposal.operation.allowed_to(operator.role) {
         return Err(OperatorRefusal::NotAllowed);
     }
@@ -352,18 +385,35 @@ fn second(
     if approve && proposal.by == operator.id {
         return Err(OperatorRefusal::SamePerson);
     }
-    let done =
-        if approve { perform::perform(state, moment, proposal.operation.clone(), events)? } else { Done::Rejected };
-    events.push(Event::Operator(OperatorEvent::Decided { proposal: id, by: operator.id, approved: approve }));
+    let done = if approve {
+        perform::perform(state, moment, proposal.operation.clone(), events)?
+    } else {
+        Done::Rejected
+    };
+    events.push(Event::Operator(OperatorEvent::Decided {
+        proposal: id,
+        by: operator.id,
+        approved: approve,
+    }));
     Ok(done)
 }
 
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &OperatorEvent) {
     let operators = &mut state.operators;
     match event {
-        OperatorEvent::Added { operator, name, role, password } => {
-            let added =
-                Operator { id: *operator, name: name.clone(), role: *role, password: password.clone(), removed: false };
+        OperatorEvent::Added {
+            operator,
+            name,
+            role,
+            password,
+        } => {
+            let added = Operator {
+                id: *operator,
+                name: name.clone(),
+                role: *role,
+                password: password.clone(),
+                removed: false,
+            };
             operators.by_id.insert(*operator, added);
         }
         OperatorEvent::Removed { operator } => {
@@ -377,10 +427,18 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &OperatorEvent) 
             }
         }
         OperatorEvent::RulesSet { rules } => state.rules = (**rules).clone(),
-        OperatorEvent::Proposed { proposal, by, operation } => {
+        OperatorEvent::Proposed {
+            proposal,
+            by,
+            operation,
+        } => {
             operators.next_proposal = operators.next_proposal.max(proposal.0 + 1);
-            let proposed =
-                Proposal { id: *proposal, by: *by, operation: (**operation).clone(), proposed_at: moment.now };
+            let proposed = Proposal {
+                id: *proposal,
+                by: *by,
+                operation: (**operation).clone(),
+                proposed_at: moment.now,
+            };
             operators.proposals.insert(*proposal, proposed);
         }
         OperatorEvent::Decided { proposal, .. } => {

@@ -177,11 +177,15 @@ impl Operation {
             | Self::SetMerchantLimits { .. }
             | Self::UnblockMerchant(_)
             | Self::UnblockSubscriber(_) => role == Role::Risk,
-            Self::BlockMerchant(_) | Self::BlockSubscriber(_) => matches!(role, Role::Risk | Role::Support),
+            Self::BlockMerchant(_) | Self::BlockSubscriber(_) => {
+                matches!(role, Role::Risk | Role::Support)
+            }
             Self::AddMerchant { .. } | Self::AddClientKey { .. } | Self::RevokeClientKey { .. } => {
                 role == Role::Support
             }
-            Self::UnlockPin(_) | Self::ResetPhone(_) | Self::EraseSubscriber(_) => role == Role::Support,
+            Self::UnlockPin(_) | Self::ResetPhone(_) | Self::EraseSubscriber(_) => {
+                role == Role::Support
+            }
             Self::SetPlan { .. }
             | Self::Adjust { .. }
             | Self::ImportBalance(_)
@@ -197,13 +201,20 @@ impl Operation {
             Self::SetRules(_) => four_eyes.rules,
             Self::SetMerchantLimits { merchant, limits } => {
                 // Lowering is always safe.
-                let raises = |known: &MerchantLimits| limits.payment > known.payment || limits.daily > known.daily;
-                four_eyes.rules && state.merchants.get(*merchant).is_some_and(|merchant| raises(&merchant.limits))
+                let raises = |known: &MerchantLimits| {
+                    limits.payment > known.payment || limits.daily > known.daily
+                };
+                four_eyes.rules
+                    && state
+                        .merchants
+                        .get(*merchant)
+                        .is_some_and(|merchant| raises(&merchant.limits))
             }
             Self::AddClientKey { .. } => four_eyes.client_keys,
-            Self::UnblockMerchant(_) | Self::UnblockSubscriber(_) | Self::UnlockPin(_) | Self::ResetPhone(_) => {
-                four_eyes.unblocking
-            }
+            Self::UnblockMerchant(_)
+            | Self::UnblockSubscriber(_)
+            | Self::UnlockPin(_)
+            | Self::ResetPhone(_) => four_eyes.unblocking,
             Self::EraseSubscriber(_) => four_eyes.unblocking,
             // The first operator could not add a second one otherwise.
             Self::AddOperator { .. } | Self::RemoveOperator(_) => {

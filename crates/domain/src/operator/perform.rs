@@ -22,19 +22,36 @@ pub(super) fn perform(
     events: &mut Vec<Event>,
 ) -> Result<Done, OperatorRefusal> {
     match operation {
-        Operation::AddOperator { name, role, password } => {
+        Operation::AddOperator {
+            name,
+            role,
+            password,
+        } => {
             if state.operators.named(&name).is_some() {
                 return Err(OperatorRefusal::NameTaken);
             }
             let operator = OperatorId(state.operators.by_id.len() as u64 + 1);
-            events.push(Event::Operator(OperatorEvent::Added { operator, name, role, password }));
+            events.push(Event::Operator(OperatorEvent::Added {
+                operator,
+                name,
+                role,
+                password,
+            }));
             Ok(Done::OperatorAdded(operator))
         }
         Operation::RemoveOperator(id) => {
-            let operator =
-                state.operators.by_id.get(&id).filter(|operator| !operator.removed).ok_or(OperatorRefusal::NotFound)?;
-            let admins =
-                state.operators.by_id.values().filter(|known| known.role == Role::Admin && !known.removed).count();
+            let operator = state
+                .operators
+                .by_id
+                .get(&id)
+                .filter(|operator| !operator.removed)
+                .ok_or(OperatorRefusal::NotFound)?;
+            let admins = state
+                .operators
+                .by_id
+                .values()
+                .filter(|known| known.role == Role::Admin && !known.removed)
+                .count();
             if operator.role == Role::Admin && admins == 1 {
                 return Err(OperatorRefusal::LastAdmin);
             }
@@ -51,19 +68,44 @@ pub(super) fn perform(
             events.push(Event::Operator(OperatorEvent::RulesSet { rules }));
             Ok(Done::RulesSet(version))
         }
-        Operation::AddMerchant { subject, name, category, limits, plan } => {
+        Operation::AddMerchant {
+            subject,
+            name,
+            category,
+            limits,
+            plan,
+        } => {
             let merchant = state.merchants.next_id();
-            events.push(Event::Merchant(MerchantEvent::Added { merchant, subject, name, category, limits, plan }));
+            events.push(Event::Merchant(MerchantEvent::Added {
+                merchant,
+                subject,
+                name,
+                category,
+                limits,
+                plan,
+            }));
             Ok(Done::MerchantAdded(merchant))
         }
-        Operation::AddClientKey { merchant, hash, label } => {
+        Operation::AddClientKey {
+            merchant,
+            hash,
+            label,
+        } => {
             known_merchant(state, merchant)?;
             let key = ClientKeyId(state.next_client_key);
-            events.push(Event::Merchant(MerchantEvent::KeyAdded { merchant, key, hash, label }));
+            events.push(Event::Merchant(MerchantEvent::KeyAdded {
+                merchant,
+                key,
+                hash,
+                label,
+            }));
             Ok(Done::KeyAdded(key))
         }
         Operation::RevokeClientKey { merchant, key } => {
-            let known = known_merchant(state, merchant)?.keys.iter().find(|known| known.id == key);
+            let known = known_merchant(state, merchant)?
+                .keys
+                .iter()
+                .find(|known| known.id == key);
             if known.ok_or(OperatorRefusal::NotFound)?.revoked {
                 return Ok(Done::Unchanged);
             }
@@ -84,7 +126,10 @@ pub(super) fn perform(
             if known_merchant(state, merchant)?.limits == limits {
                 return Ok(Done::Unchanged);
             }
-            events.push(Event::Merchant(MerchantEvent::LimitsSet { merchant, limits }));
+            events.push(Event::Merchant(MerchantEvent::LimitsSet {
+                merchant,
+                limits,
+            }));
             Ok(Done::Done)
         }
         Operation::BlockMerchant(merchant) => {
@@ -103,27 +148,39 @@ pub(super) fn perform(
         }
         Operation::BlockSubscriber(id) => {
             status_is(state, id, SubscriberStatus::Active)?;
-            events.push(Event::Operator(OperatorEvent::SubscriberBlocked { subscriber: id }));
+            events.push(Event::Operator(OperatorEvent::SubscriberBlocked {
+                subscriber: id,
+            }));
             Ok(Done::Done)
         }
         Operation::UnblockSubscriber(id) => {
             status_is(state, id, SubscriberStatus::Blocked)?;
-            events.push(Event::Operator(OperatorEvent::SubscriberUnblocked { subscriber: id }));
+            events.push(Event::Operator(OperatorEvent::SubscriberUnblocked {
+                subscriber: id,
+            }));
             Ok(Done::Done)
         }
         Operation::UnlockPin(id) => {
             known_subscriber(state, id)?;
-            events.push(Event::Operator(OperatorEvent::PinUnlocked { subscriber: id }));
+            events.push(Event::Operator(OperatorEvent::PinUnlocked {
+                subscriber: id,
+            }));
             Ok(Done::Done)
         }
         Operation::ResetPhone(id) => {
             let subscriber = known_subscriber(state, id)?;
             remove_devices(subscriber, events);
-            events.push(Event::Operator(OperatorEvent::PhoneReset { subscriber: id }));
+            events.push(Event::Operator(OperatorEvent::PhoneReset {
+                subscriber: id,
+            }));
             Ok(Done::Done)
         }
         Operation::EraseSubscriber(id) => erase(state, id, events),
-        Operation::Adjust { subscriber, minor, reason } => adjust(state, subscriber, minor, reason, events),
+        Operation::Adjust {
+            subscriber,
+            minor,
+            reason,
+        } => adjust(state, subscriber, minor, reason, events),
         Operation::ImportBalance(row) => import_balance(state, moment, *row, events),
         Operation::RepeatEffect(id) => {
             stuck(state, id)?;
@@ -132,7 +189,11 @@ pub(super) fn perform(
         }
         Operation::PayEffectToBalance(id) => {
             let effect = stuck(state, id)?;
-            let entry = Entry::moving(effect.amount, Account::Suspense, Account::SubscriberCash(effect.payer));
+            let entry = Entry::moving(
+                effect.amount,
+                Account::Suspense,
+                Account::SubscriberCash(effect.payer),
+            );
             events.push(Event::Effect(EffectEvent::PaidToBalance { id, entry }));
             Ok(Done::Done)
         }
@@ -147,33 +208,66 @@ fn known_subscriber(state: &State, id: SubscriberId) -> Result<&Subscriber, Oper
     state.subscribers.get(id).ok_or(OperatorRefusal::NotFound)
 }
 
-fn status_is(state: &State, id: SubscriberId, status: SubscriberStatus) -> Result<(), OperatorRefusal> {
-    if known_subscriber(state, id)?.status == status { Ok(()) } else { Err(OperatorRefusal::WrongStatus) }
+fn status_is(
+    state: &State,
+    id: SubscriberId,
+    status: SubscriberStatus,
+) -> Result<(), OperatorRefusal> {
+    if known_subscriber(state, id)?.status == status {
+        Ok(())
+    } else {
+        Err(OperatorRefusal::WrongStatus)
+    }
 }
 
-fn stuck(state: &State, id: crate::ids::EffectId) -> Result<&crate::funding::Effect, OperatorRefusal> {
+fn stuck(
+    state: &State,
+    id: crate::ids::EffectId,
+) -> Result<&crate::funding::Effect, OperatorRefusal> {
     let effect = state.effects.get(&id).ok_or(OperatorRefusal::NotFound)?;
-    if effect.state == EffectState::Stuck { Ok(effect) } else { Err(OperatorRefusal::WrongStatus) }
+    if effect.state == EffectState::Stuck {
+        Ok(effect)
+    } else {
+        Err(OperatorRefusal::WrongStatus)
+    }
 }
 
 fn remove_devices(subscriber: &Subscriber, events: &mut Vec<Event>) {
-    events.extend(subscriber.devices.iter().map(|device| Event::Device(DeviceEvent::Removed { device: *device })));
+    events.extend(
+        subscriber
+            .devices
+            .iter()
+            .map(|device| Event::Device(DeviceEvent::Removed { device: *device })),
+    );
 }
 
 /// Forgets who it was. The books stay; what was sealed under this subscriber's key can be read by nobody.
-fn erase(state: &State, id: SubscriberId, events: &mut Vec<Event>) -> Result<Done, OperatorRefusal> {
+fn erase(
+    state: &State,
+    id: SubscriberId,
+    events: &mut Vec<Event>,
+) -> Result<Done, OperatorRefusal> {
     let subscriber = known_subscriber(state, id)?;
     if subscriber.status == SubscriberStatus::Erased {
         return Ok(Done::Unchanged);
     }
-    let mandates = subscriber
-        .mandates
-        .iter()
-        .filter(|id| state.mandates.get(id).is_some_and(|mandate| mandate.status.is_standing()));
-    let ended = |id: &MandateId| Event::Mandate(MandateEvent::Ended { id: *id, by: EndedBy::Operator });
+    let mandates = subscriber.mandates.iter().filter(|id| {
+        state
+            .mandates
+            .get(id)
+            .is_some_and(|mandate| mandate.status.is_standing())
+    });
+    let ended = |id: &MandateId| {
+        Event::Mandate(MandateEvent::Ended {
+            id: *id,
+            by: EndedBy::Operator,
+        })
+    };
     events.extend(mandates.map(ended));
     remove_devices(subscriber, events);
-    events.push(Event::Operator(OperatorEvent::SubscriberErased { subscriber: id }));
+    events.push(Event::Operator(OperatorEvent::SubscriberErased {
+        subscriber: id,
+    }));
     Ok(Done::Done)
 }
 
@@ -185,8 +279,9 @@ fn adjust(
     events: &mut Vec<Event>,
 ) -> Result<Done, OperatorRefusal> {
     known_subscriber(state, id)?;
-    let amount =
-        Amount::new(minor.saturating_abs()).filter(|amount| !amount.is_zero()).ok_or(OperatorRefusal::WrongStatus)?;
+    let amount = Amount::new(minor.saturating_abs())
+        .filter(|amount| !amount.is_zero())
+        .ok_or(OperatorRefusal::WrongStatus)?;
     let cash = Account::SubscriberCash(id);
     let entry = if minor > 0 {
         Entry::moving(amount, Account::WriteOff, cash)
@@ -195,7 +290,11 @@ fn adjust(
     } else {
         Entry::moving(amount, cash, Account::WriteOff)
     };
-    events.push(Event::Operator(OperatorEvent::Adjusted { subscriber: id, reason, entry }));
+    events.push(Event::Operator(OperatorEvent::Adjusted {
+        subscriber: id,
+        reason,
+        entry,
+    }));
     Ok(Done::Done)
 }
 
@@ -214,7 +313,11 @@ fn import_balance(
     }
     match row.held_as {
         HeldAs::Cash => {
-            let entry = Entry::moving(row.amount, Account::OpeningBalances, Account::SubscriberCash(row.subscriber));
+            let entry = Entry::moving(
+                row.amount,
+                Account::OpeningBalances,
+                Account::SubscriberCash(row.subscriber),
+            );
             events.push(Event::Operator(OperatorEvent::CashImported {
                 subscriber: row.subscriber,
                 row: row.row,
@@ -222,7 +325,14 @@ fn import_balance(
             }));
             Ok(Done::Done)
         }
-        HeldAs::Grant { origin, label, tax_class, expires_at, scope, expired_refund } => {
+        HeldAs::Grant {
+            origin,
+            label,
+            tax_class,
+            expires_at,
+            scope,
+            expired_refund,
+        } => {
             if expires_at.is_some_and(|at| at <= moment.now) {
                 return Err(OperatorRefusal::WrongStatus);
             }
@@ -239,7 +349,9 @@ fn import_balance(
                 opening: true,
             };
             let entry = giving(&lot, row.amount);
-            events.push(Event::Operator(OperatorEvent::GrantImported { row: row.row }));
+            events.push(Event::Operator(OperatorEvent::GrantImported {
+                row: row.row,
+            }));
             events.push(Event::Grant(GrantEvent::Given { lot, entry }));
             Ok(Done::LotGiven(id))
         }
@@ -254,7 +366,9 @@ pub(super) fn evolve_subscriber(state: &mut State, event: &OperatorEvent) {
         OperatorEvent::SubscriberUnblocked { subscriber } => {
             state.subscribers.expect_mut(*subscriber).status = SubscriberStatus::Active;
         }
-        OperatorEvent::PinUnlocked { subscriber } => state.subscribers.expect_mut(*subscriber).pin_failures = 0,
+        OperatorEvent::PinUnlocked { subscriber } => {
+            state.subscribers.expect_mut(*subscriber).pin_failures = 0
+        }
         OperatorEvent::PhoneReset { subscriber } => {
             let subscriber = state.subscribers.expect_mut(*subscriber);
             subscriber.pin = None;

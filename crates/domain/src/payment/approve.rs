@@ -1,6 +1,9 @@
 //! The payer approves on the phone.
 
-use super::{Payment, PaymentApproval, PaymentEvent, PhoneAnswer, Status, Whose, request::authorize_and_follow};
+use super::{
+    Payment, PaymentApproval, PaymentEvent, PhoneAnswer, Status, Whose,
+    request::authorize_and_follow,
+};
 use crate::{
     Event,
     approval::{ApprovalRefusal, Evidence, SignatureCheck},
@@ -19,14 +22,36 @@ pub(crate) fn approve(
     approval: PaymentApproval,
     events: &mut Vec<Event>,
 ) -> PhoneAnswer {
-    let PaymentApproval { device, id, pin, code, check, evidence } = approval;
-    let owner = state.devices.get(&device).map(|device| device.subscriber).ok_or(ApprovalRefusal::NotFound)?;
+    let PaymentApproval {
+        device,
+        id,
+        pin,
+        code,
+        check,
+        evidence,
+    } = approval;
+    let owner = state
+        .devices
+        .get(&device)
+        .map(|device| device.subscriber)
+        .ok_or(ApprovalRefusal::NotFound)?;
     // Nobody can approve what nobody was asked.
-    let payment = state.payments.get(&id).filter(|payment| payment.payer == Some(owner) && was_prompted(payment));
+    let payment = state
+        .payments
+        .get(&id)
+        .filter(|payment| payment.payer == Some(owner) && was_prompted(payment));
     let payment = payment.ok_or(ApprovalRefusal::NotFound)?;
-    let payer = state.subscribers.get(owner).ok_or(ApprovalRefusal::NotFound)?;
+    let payer = state
+        .subscribers
+        .get(owner)
+        .ok_or(ApprovalRefusal::NotFound)?;
     let rejected = |why| {
-        Event::Phone(PhoneEvent::ApprovalRejected { subscriber: owner, prompt: PromptRef::Payment(id), device, why })
+        Event::Phone(PhoneEvent::ApprovalRejected {
+            subscriber: owner,
+            prompt: PromptRef::Payment(id),
+            device,
+            why,
+        })
     };
 
     if let Some(why) = refusal(state, moment, payment, payer, device, check, &pin) {
@@ -35,10 +60,20 @@ pub(crate) fn approve(
     }
     if payment.codes.map(|codes| codes.shown()) != Some(code) {
         events.push(rejected(ApprovalRefusal::WrongCode));
-        events.extend(super::end::ending(state, moment, payment, super::Ending::WrongCode, Some(device), None));
+        events.extend(super::end::ending(
+            state,
+            moment,
+            payment,
+            super::Ending::WrongCode,
+            Some(device),
+            None,
+        ));
         return Err(ApprovalRefusal::WrongCode);
     }
-    let merchant = state.merchants.get(payment.merchant).ok_or(ApprovalRefusal::NotFound)?;
+    let merchant = state
+        .merchants
+        .get(payment.merchant)
+        .ok_or(ApprovalRefusal::NotFound)?;
     let facts = Facts {
         step: Step::Approval,
         moment,
@@ -52,7 +87,11 @@ pub(crate) fn approve(
     };
     if let Some(veto) = merchant_veto(&facts).or_else(|| payer_veto(&facts)) {
         events.push(rejected(ApprovalRefusal::Vetoed(veto)));
-        events.push(Event::Payment(PaymentEvent::Vetoed { id, veto, rules_version: state.rules.version }));
+        events.push(Event::Payment(PaymentEvent::Vetoed {
+            id,
+            veto,
+            rules_version: state.rules.version,
+        }));
         return Err(ApprovalRefusal::Vetoed(veto));
     }
     let Some(shares) = funding::plan(state, moment, payer, merchant, payment.amount) else {
@@ -60,7 +99,15 @@ pub(crate) fn approve(
         return Err(ApprovalRefusal::InsufficientFunds);
     };
     let mut payment = payment.clone();
-    fund(state, moment, &mut payment, shares, Some(device), Some(evidence), events);
+    fund(
+        state,
+        moment,
+        &mut payment,
+        shares,
+        Some(device),
+        Some(evidence),
+        events,
+    );
     if payment.status == Status::Authorized {
         authorize_and_follow(state, moment, &mut payment, events);
     }
@@ -125,17 +172,39 @@ pub(super) fn fund(
     let ids: Vec<_> = effects.iter().map(|effect| effect.id).collect();
     payment.legs = legs(&shares, &ids);
     payment.approved_on = Some(moment.date);
-    payment.status = if ids.is_empty() { Status::Authorized } else { Status::Funding };
-    events.push(Event::Payment(PaymentEvent::Approved { id: payment.id, device, evidence, shares, effects: ids }));
-    events.extend(effects.into_iter().map(|effect| Event::Effect(EffectEvent::Wanted { effect })));
+    payment.status = if ids.is_empty() {
+        Status::Authorized
+    } else {
+        Status::Funding
+    };
+    events.push(Event::Payment(PaymentEvent::Approved {
+        id: payment.id,
+        device,
+        evidence,
+        shares,
+        effects: ids,
+    }));
+    events.extend(
+        effects
+            .into_iter()
+            .map(|effect| Event::Effect(EffectEvent::Wanted { effect })),
+    );
 }
 
 /// The legs of an approved payment.
 pub(super) fn legs(shares: &[Share], effects: &[EffectId]) -> Vec<FundingLeg> {
     let mut effects = effects.iter().copied();
     let leg = |share: &Share| {
-        let effect = if share.source.is_external() { effects.next() } else { None };
-        let state = if effect.is_some() { LegState::Wanted } else { LegState::Held };
+        let effect = if share.source.is_external() {
+            effects.next()
+        } else {
+            None
+        };
+        let state = if effect.is_some() {
+            LegState::Wanted
+        } else {
+            LegState::Held
+        };
         FundingLeg {
             source: share.source,
             amount: share.amount,
@@ -148,7 +217,13 @@ pub(super) fn legs(shares: &[Share], effects: &[EffectId]) -> Vec<FundingLeg> {
     shares.iter().map(leg).collect()
 }
 
-fn wanted(id: EffectId, payment: &Payment, payer: SubscriberId, amount: Amount, moment: &Moment) -> Effect {
+fn wanted(
+    id: EffectId,
+    payment: &Payment,
+    payer: SubscriberId,
+    amount: Amount,
+    moment: &Moment,
+) -> Effect {
     Effect {
         id,
         payment: payment.id,

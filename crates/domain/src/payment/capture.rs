@@ -15,7 +15,10 @@ use crate::{
 /// All sources are there: authorise, and capture at once where the merchant wants that.
 pub(super) fn authorize(state: &State, moment: &Moment, payment: &Payment) -> Vec<Event> {
     let capture_deadline = moment.now.plus(i64::from(state.rules.capture_days) * DAY);
-    let mut events = vec![Event::Payment(PaymentEvent::Authorized { id: payment.id, capture_deadline })];
+    let mut events = vec![Event::Payment(PaymentEvent::Authorized {
+        id: payment.id,
+        capture_deadline,
+    })];
     if payment.capture == CaptureMode::Automatic {
         events.extend(captured(state, moment, payment, payment.amount).0);
     }
@@ -33,9 +36,18 @@ pub(super) fn parts(legs: &[FundingLeg], amount: Amount) -> impl Iterator<Item =
 }
 
 /// The capture's event with its entry, and what becomes of the rest; with fee and tax.
-fn captured(state: &State, moment: &Moment, payment: &Payment, amount: Amount) -> (Vec<Event>, Amount, Amount) {
-    let Some(payer) = payment.payer else { return (Vec::new(), Amount::ZERO, Amount::ZERO) };
-    let Some(merchant) = state.merchants.get(payment.merchant) else { return (Vec::new(), Amount::ZERO, Amount::ZERO) };
+fn captured(
+    state: &State,
+    moment: &Moment,
+    payment: &Payment,
+    amount: Amount,
+) -> (Vec<Event>, Amount, Amount) {
+    let Some(payer) = payment.payer else {
+        return (Vec::new(), Amount::ZERO, Amount::ZERO);
+    };
+    let Some(merchant) = state.merchants.get(payment.merchant) else {
+        return (Vec::new(), Amount::ZERO, Amount::ZERO);
+    };
     let payable = Account::MerchantPayable(payment.merchant);
     let (fee, tax) = merchant.plan.fee(amount);
     let mut entry = Entry::default();
@@ -48,8 +60,16 @@ fn captured(state: &State, moment: &Moment, payment: &Payment, amount: Amount) -
             backs.push((effect, rest));
         }
     }
-    entry.and(fee, payable, Account::FeeIncome).and(tax, payable, Account::FeeTax);
-    let mut events = vec![Event::Payment(PaymentEvent::Captured { id: payment.id, amount, fee, tax, entry })];
+    entry
+        .and(fee, payable, Account::FeeIncome)
+        .and(tax, payable, Account::FeeTax);
+    let mut events = vec![Event::Payment(PaymentEvent::Captured {
+        id: payment.id,
+        amount,
+        fee,
+        tax,
+        entry,
+    })];
     events.extend(end::give_backs(state, moment, payment, payer, backs, None));
     (events, fee, tax)
 }
@@ -63,12 +83,16 @@ pub(crate) fn capture(
     events: &mut Vec<Event>,
 ) -> Result<(Answer, Recorded), ClientPaymentRefusal> {
     let payment = of_merchant(state, merchant, id)?;
-    if payment.status != Status::Authorized || payment.capture_deadline.is_none_or(|at| moment.now >= at) {
+    if payment.status != Status::Authorized
+        || payment.capture_deadline.is_none_or(|at| moment.now >= at)
+    {
         return Err(ClientPaymentRefusal::WrongStatus(payment.status));
     }
     let amount = amount.unwrap_or(payment.amount);
     if amount > payment.amount {
-        return Err(ClientPaymentRefusal::MoreThanAuthorized { authorized: payment.amount });
+        return Err(ClientPaymentRefusal::MoreThanAuthorized {
+            authorized: payment.amount,
+        });
     }
     let (captures, fee, tax) = captured(state, moment, payment, amount);
     events.extend(captures);
@@ -76,15 +100,23 @@ pub(crate) fn capture(
     now.status = Status::Captured;
     (now.captured, now.fee, now.tax) = (amount, fee, tax);
     now.capture_deadline = None;
-    Ok((Answer::Payment(Ok(payment.facts(now))), Recorded::Payment(id, now)))
+    Ok((
+        Answer::Payment(Ok(payment.facts(now))),
+        Recorded::Payment(id, now),
+    ))
 }
 
 /// An authorisation that nobody captured.
 pub(crate) fn due_capture(state: &State, moment: &Moment, id: PaymentId) -> Vec<Event> {
     match state.payments.get(&id) {
-        Some(payment) if payment.status == Status::Authorized => {
-            end::ending(state, moment, payment, super::Ending::NotCaptured, None, None)
-        }
+        Some(payment) if payment.status == Status::Authorized => end::ending(
+            state,
+            moment,
+            payment,
+            super::Ending::NotCaptured,
+            None,
+            None,
+        ),
         _ => Vec::new(),
     }
 }

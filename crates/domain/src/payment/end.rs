@@ -1,6 +1,8 @@
 //! A payment ends without being captured: refused, wrong code, cancelled, expired, failed.
 
-use super::{ClientPaymentRefusal, Ending, Payment, PaymentEvent, PhoneAnswer, Status, of_merchant};
+use super::{
+    ClientPaymentRefusal, Ending, Payment, PaymentEvent, PhoneAnswer, Status, of_merchant,
+};
 use crate::{
     Answer, Event,
     approval::ApprovalRefusal,
@@ -36,19 +38,30 @@ pub(super) fn ending(
             }
             LegState::Wanted if settling != Some(effect) => {
                 // Once it was attempted only its result tells; late money goes back then.
-                if state
-                    .effects
-                    .get(&effect)
-                    .is_some_and(|effect| effect.state == EffectState::Wanted && effect.attempts == 0)
-                {
+                if state.effects.get(&effect).is_some_and(|effect| {
+                    effect.state == EffectState::Wanted && effect.attempts == 0
+                }) {
                     dropped.push(effect);
                 }
             }
-            LegState::Wanted | LegState::Held | LegState::Refused | LegState::Moved | LegState::Released => {}
+            LegState::Wanted
+            | LegState::Held
+            | LegState::Refused
+            | LegState::Moved
+            | LegState::Released => {}
         }
     }
-    let mut events = vec![Event::Payment(PaymentEvent::Ended { id: payment.id, ending, device, entry })];
-    events.extend(dropped.into_iter().map(|id| Event::Effect(EffectEvent::Dropped { id })));
+    let mut events = vec![Event::Payment(PaymentEvent::Ended {
+        id: payment.id,
+        ending,
+        device,
+        entry,
+    })];
+    events.extend(
+        dropped
+            .into_iter()
+            .map(|id| Event::Effect(EffectEvent::Dropped { id })),
+    );
     if let Some(payer) = payment.payer {
         events.extend(give_backs(state, moment, payment, payer, backs, None));
     }
@@ -78,7 +91,11 @@ pub(super) fn give_backs(
         };
         give_back(EffectId(id), &collected, amount, refund, moment)
     };
-    backs.into_iter().zip(state.next_effect..).map(back).collect()
+    backs
+        .into_iter()
+        .zip(state.next_effect..)
+        .map(back)
+        .collect()
 }
 
 pub(crate) fn cancel(
@@ -92,16 +109,30 @@ pub(crate) fn cancel(
     let mut now = payment.snapshot();
     match payment.status {
         Status::AwaitingApproval | Status::Funding | Status::Authorized => {
-            events.extend(ending(state, moment, payment, Ending::Cancelled, None, None));
+            events.extend(ending(
+                state,
+                moment,
+                payment,
+                Ending::Cancelled,
+                None,
+                None,
+            ));
             now.status = Status::Cancelled;
             now.capture_deadline = None;
         }
         Status::Cancelled => {}
-        Status::Captured | Status::Declined | Status::Refused | Status::Expired | Status::Failed => {
+        Status::Captured
+        | Status::Declined
+        | Status::Refused
+        | Status::Expired
+        | Status::Failed => {
             return Err(ClientPaymentRefusal::WrongStatus(payment.status));
         }
     }
-    Ok((Answer::Payment(Ok(payment.facts(now))), Recorded::Payment(id, now)))
+    Ok((
+        Answer::Payment(Ok(payment.facts(now))),
+        Recorded::Payment(id, now),
+    ))
 }
 
 pub(crate) fn refuse(
@@ -112,18 +143,28 @@ pub(crate) fn refuse(
     report: bool,
     events: &mut Vec<Event>,
 ) -> PhoneAnswer {
-    let owner = state.devices.get(&device).map(|device| device.subscriber).ok_or(ApprovalRefusal::NotFound)?;
-    let payment = state
-        .payments
-        .get(&id)
-        .filter(|payment| payment.payer == Some(owner) && payment.codes.is_some() && payment.veto.is_none());
+    let owner = state
+        .devices
+        .get(&device)
+        .map(|device| device.subscriber)
+        .ok_or(ApprovalRefusal::NotFound)?;
+    let payment = state.payments.get(&id).filter(|payment| {
+        payment.payer == Some(owner) && payment.codes.is_some() && payment.veto.is_none()
+    });
     let payment = payment.ok_or(ApprovalRefusal::NotFound)?;
     if !is_active_device_of(state, device, owner) {
         return Err(ApprovalRefusal::DeviceNotActive);
     }
     match payment.status {
         Status::AwaitingApproval if moment.now < payment.deadline => {
-            events.extend(ending(state, moment, payment, Ending::Refused { report }, Some(device), None));
+            events.extend(ending(
+                state,
+                moment,
+                payment,
+                Ending::Refused { report },
+                Some(device),
+                None,
+            ));
             Ok(Status::Refused)
         }
         Status::AwaitingApproval | Status::Expired => Err(ApprovalRefusal::TooLate),
@@ -139,7 +180,9 @@ pub(crate) fn refuse(
 
 /// The deadline: nobody answered, or a source did not.
 pub(crate) fn due_payment(state: &State, moment: &Moment, id: PaymentId) -> Vec<Event> {
-    let Some(payment) = state.payments.get(&id) else { return Vec::new() };
+    let Some(payment) = state.payments.get(&id) else {
+        return Vec::new();
+    };
     match payment.status {
         Status::AwaitingApproval => ending(state, moment, payment, Ending::Ignored, None, None),
         Status::Funding => ending(state, moment, payment, Ending::NotFunded, None, None),

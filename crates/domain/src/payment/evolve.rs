@@ -1,6 +1,9 @@
 //! What events do to payments.
 
-use super::{Ending, Payment, PaymentEvent, Refund, RefundStatus, Status, Whose, approve::legs, capture::parts};
+use super::{
+    Ending, Payment, PaymentEvent, Refund, RefundStatus, Status, Whose, approve::legs,
+    capture::parts,
+};
 use crate::{
     deadline::Due,
     funding::{Effect, EffectOutcome, FundingLeg, LegState, Source},
@@ -14,17 +17,32 @@ use crate::{
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
     match event {
         PaymentEvent::Requested { .. } => requested(state, moment, event),
-        PaymentEvent::Approved { id, shares, effects, .. } => {
+        PaymentEvent::Approved {
+            id,
+            shares,
+            effects,
+            ..
+        } => {
             close_prompt(state, *id);
-            let payment = state.payments.get_mut(id).expect("an approved payment exists");
+            let payment = state
+                .payments
+                .get_mut(id)
+                .expect("an approved payment exists");
             payment.legs = legs(shares, effects);
             payment.approved_on = Some(moment.date);
-            payment.status = if effects.is_empty() { Status::Authorized } else { Status::Funding };
+            payment.status = if effects.is_empty() {
+                Status::Authorized
+            } else {
+                Status::Funding
+            };
             if payment.status == Status::Funding {
                 state.deadlines.insert(payment.deadline, Due::Payment(*id));
             }
-            let (payer, amount, mandate) =
-                (payment.payer.expect("an approved payment has a payer"), payment.amount, payment.mandate);
+            let (payer, amount, mandate) = (
+                payment.payer.expect("an approved payment has a payer"),
+                payment.amount,
+                payment.mandate,
+            );
             for leg in &payment.legs {
                 if leg.state == LegState::Held {
                     state.book.hold(leg.source.account(payer), leg.amount);
@@ -39,8 +57,14 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
                 payer.pin_failures = 0;
             }
         }
-        PaymentEvent::Authorized { id, capture_deadline } => {
-            let payment = state.payments.get_mut(id).expect("an authorised payment exists");
+        PaymentEvent::Authorized {
+            id,
+            capture_deadline,
+        } => {
+            let payment = state
+                .payments
+                .get_mut(id)
+                .expect("an authorised payment exists");
             if payment.status == Status::Funding {
                 state.deadlines.remove(payment.deadline, Due::Payment(*id));
             }
@@ -50,8 +74,17 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
                 state.deadlines.insert(*capture_deadline, Due::Capture(*id));
             }
         }
-        PaymentEvent::Captured { id, amount, fee, tax, entry } => {
-            let payment = state.payments.get_mut(id).expect("a captured payment exists");
+        PaymentEvent::Captured {
+            id,
+            amount,
+            fee,
+            tax,
+            entry,
+        } => {
+            let payment = state
+                .payments
+                .get_mut(id)
+                .expect("a captured payment exists");
             let payer = payment.payer.expect("a captured payment has a payer");
             if let Some(at) = payment.capture_deadline.take() {
                 state.deadlines.remove(at, Due::Capture(*id));
@@ -64,7 +97,11 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
                     state.book.release(leg.source.account(payer), leg.amount);
                     released.push(*leg);
                 }
-                leg.state = if part.is_zero() { LegState::Released } else { LegState::Moved };
+                leg.state = if part.is_zero() {
+                    LegState::Released
+                } else {
+                    LegState::Moved
+                };
                 leg.captured = part;
                 if leg.source == Source::Bill {
                     billed = billed.plus(part);
@@ -75,24 +112,49 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             payment.captured_on = Some(moment.date);
             let merchant = payment.merchant;
             state.book.post(entry);
-            state.merchants.expect_mut(merchant).taken.add(moment, *amount);
+            state
+                .merchants
+                .expect_mut(merchant)
+                .taken
+                .add(moment, *amount);
             if !billed.is_zero() {
-                state.subscribers.expect_mut(payer).billed.add(moment, billed);
+                state
+                    .subscribers
+                    .expect_mut(payer)
+                    .billed
+                    .add(moment, billed);
             }
             revisit_expired(state, moment, &released);
         }
-        PaymentEvent::Ended { id, ending, entry, .. } => ended(state, moment, *id, *ending, entry),
+        PaymentEvent::Ended {
+            id, ending, entry, ..
+        } => ended(state, moment, *id, *ending, entry),
         PaymentEvent::Vetoed { id, veto, .. } => {
             let payment = state.payments.get_mut(id).expect("a vetoed payment exists");
             payment.veto = Some(*veto);
             if let Some(payer) = payment.payer {
-                state.subscribers.expect_mut(payer).forget_prompt(PromptRef::Payment(*id));
+                state
+                    .subscribers
+                    .expect_mut(payer)
+                    .forget_prompt(PromptRef::Payment(*id));
             }
         }
-        PaymentEvent::Refunded { id, refund, amount, text, parts, entry, status, extended } => {
+        PaymentEvent::Refunded {
+            id,
+            refund,
+            amount,
+            text,
+            parts,
+            entry,
+            status,
+            extended,
+        } => {
             state.book.post(entry);
             state.next_refund = state.next_refund.max(refund.0 + 1);
-            let payment = state.payments.get_mut(id).expect("a refunded payment exists");
+            let payment = state
+                .payments
+                .get_mut(id)
+                .expect("a refunded payment exists");
             payment.refunded = payment.refunded.plus(*amount);
             payment.refunds.push(*refund);
             let mut unbilled = Amount::ZERO;
@@ -103,8 +165,14 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
                     unbilled = unbilled.plus(*part);
                 }
             }
-            if let (Some(payer), Some(captured_on), false) = (payment.payer, payment.captured_on, unbilled.is_zero()) {
-                state.subscribers.expect_mut(payer).billed.take_back(captured_on, unbilled);
+            if let (Some(payer), Some(captured_on), false) =
+                (payment.payer, payment.captured_on, unbilled.is_zero())
+            {
+                state
+                    .subscribers
+                    .expect_mut(payer)
+                    .billed
+                    .take_back(captured_on, unbilled);
             }
             let made = Refund {
                 id: *refund,
@@ -160,7 +228,11 @@ fn requested(state: &mut State, moment: &Moment, event: &PaymentEvent) {
         mandate: *mandate,
         created_at: moment.now,
         deadline: *deadline,
-        status: if decline.is_some() { Status::Declined } else { Status::AwaitingApproval },
+        status: if decline.is_some() {
+            Status::Declined
+        } else {
+            Status::AwaitingApproval
+        },
         veto: *veto,
         decline: *decline,
         legs: Vec::new(),
@@ -178,10 +250,17 @@ fn requested(state: &mut State, moment: &Moment, event: &PaymentEvent) {
         state.deadlines.insert(*deadline, Due::Payment(*id));
         state.opened_prompt(moment, *merchant);
         if let (Some(payer), None) = (payer, veto) {
-            state.subscribers.expect_mut(*payer).prompts.push(PromptRef::Payment(*id));
+            state
+                .subscribers
+                .expect_mut(*payer)
+                .prompts
+                .push(PromptRef::Payment(*id));
         }
     }
-    debug_assert!(*whose == Whose::Own || mandate.is_none(), "a charge is nobody else's request");
+    debug_assert!(
+        *whose == Whose::Own || mandate.is_none(),
+        "a charge is nobody else's request"
+    );
 }
 
 /// A prompted payment no longer waits for an answer.
@@ -194,14 +273,26 @@ fn close_prompt(state: &mut State, id: PaymentId) {
     state.deadlines.remove(deadline, Due::Payment(id));
     state.closed_prompt(merchant);
     if let Some(payer) = payer {
-        state.subscribers.expect_mut(payer).forget_prompt(PromptRef::Payment(id));
+        state
+            .subscribers
+            .expect_mut(payer)
+            .forget_prompt(PromptRef::Payment(id));
     }
 }
 
-fn ended(state: &mut State, moment: &Moment, id: PaymentId, ending: Ending, entry: &crate::ledger::Entry) {
+fn ended(
+    state: &mut State,
+    moment: &Moment,
+    id: PaymentId,
+    ending: Ending,
+    entry: &crate::ledger::Entry,
+) {
     close_prompt(state, id);
     state.book.post(entry);
-    let payment = state.payments.get_mut(&id).expect("an ended payment exists");
+    let payment = state
+        .payments
+        .get_mut(&id)
+        .expect("an ended payment exists");
     if payment.status == Status::Funding {
         state.deadlines.remove(payment.deadline, Due::Payment(id));
     }
@@ -225,7 +316,11 @@ fn ended(state: &mut State, moment: &Moment, id: PaymentId, ending: Ending, entr
     if let Some(payer) = payer {
         release(state, payer, &released);
         if let Some(date) = approved_on {
-            state.subscribers.expect_mut(payer).spent.take_back(date, amount);
+            state
+                .subscribers
+                .expect_mut(payer)
+                .spent
+                .take_back(date, amount);
             if let Some(mandate) = mandate.and_then(|id| state.mandates.get_mut(&id)) {
                 mandate.charged.take_back(date, amount);
             }
@@ -254,7 +349,10 @@ fn release(state: &mut State, payer: SubscriberId, legs: &[FundingLeg]) {
 fn revisit_expired(state: &mut State, moment: &Moment, legs: &[FundingLeg]) {
     for leg in legs {
         if let Source::Grant(id) = leg.source
-            && state.lots.get(&id).is_some_and(|lot| lot.expired(moment.now))
+            && state
+                .lots
+                .get(&id)
+                .is_some_and(|lot| lot.expired(moment.now))
         {
             state.deadlines.insert(moment.now, Due::Lot(id));
         }
@@ -263,8 +361,14 @@ fn revisit_expired(state: &mut State, moment: &Moment, legs: &[FundingLeg]) {
 
 /// An effect that collects for a leg is over.
 pub(crate) fn leg_settled(state: &mut State, effect: &Effect, outcome: EffectOutcome) {
-    let Some(payment) = state.payments.get_mut(&effect.payment) else { return };
-    for leg in payment.legs.iter_mut().filter(|leg| leg.effect == Some(effect.id) && leg.state == LegState::Wanted) {
+    let Some(payment) = state.payments.get_mut(&effect.payment) else {
+        return;
+    };
+    for leg in payment
+        .legs
+        .iter_mut()
+        .filter(|leg| leg.effect == Some(effect.id) && leg.state == LegState::Wanted)
+    {
         leg.state = match (outcome, payment.status) {
             (EffectOutcome::Done, Status::Funding) => LegState::Collected,
             (EffectOutcome::Done, _) => LegState::Released,

@@ -34,7 +34,10 @@ use crate::{
     approval::{ApprovalRefusal, Evidence, MatchCodes, SignatureCheck},
     funding::{Effect, FundingLeg, LegState, Share},
     idempotency::Repeat,
-    ids::{DeviceId, EffectId, MandateId, MerchantId, NumberHash, PaymentId, PinValue, RefundId, Sealed, SubscriberId},
+    ids::{
+        DeviceId, EffectId, MandateId, MerchantId, NumberHash, PaymentId, PinValue, RefundId,
+        Sealed, SubscriberId,
+    },
     ledger::Entry,
     money::Amount,
     risk::Veto,
@@ -313,11 +316,30 @@ impl ClientPaymentRefusal {
 #[derive(Clone, Debug)]
 pub enum PaymentCommand {
     Request(Box<PaymentRequest>),
-    Cancel { merchant: MerchantId, id: PaymentId, repeat: Repeat },
-    Capture { merchant: MerchantId, id: PaymentId, amount: Option<Amount>, repeat: Repeat },
-    Refund { merchant: MerchantId, id: PaymentId, amount: Option<Amount>, text: Sealed, repeat: Repeat },
+    Cancel {
+        merchant: MerchantId,
+        id: PaymentId,
+        repeat: Repeat,
+    },
+    Capture {
+        merchant: MerchantId,
+        id: PaymentId,
+        amount: Option<Amount>,
+        repeat: Repeat,
+    },
+    Refund {
+        merchant: MerchantId,
+        id: PaymentId,
+        amount: Option<Amount>,
+        text: Sealed,
+        repeat: Repeat,
+    },
     Approve(Box<PaymentApproval>),
-    Refuse { device: DeviceId, id: PaymentId, report: bool },
+    Refuse {
+        device: DeviceId,
+        id: PaymentId,
+        report: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -499,34 +521,63 @@ pub enum PaymentEvent {
 
 pub(crate) fn decide(state: &State, moment: &Moment, command: PaymentCommand) -> Decision {
     match command {
-        PaymentCommand::Request(command) => {
-            repeated(state, command.repeat, |events| request(state, moment, *command, events))
-        }
-        PaymentCommand::Cancel { merchant, id, repeat } => {
-            repeated(state, repeat, |events| cancel(state, moment, merchant, id, events))
-        }
-        PaymentCommand::Capture { merchant, id, amount, repeat } => {
-            repeated(state, repeat, |events| capture(state, moment, merchant, id, amount, events))
-        }
-        PaymentCommand::Refund { merchant, id, amount, text, repeat } => {
-            repeated(state, repeat, |events| refund(state, moment, merchant, id, amount, text, events))
-        }
+        PaymentCommand::Request(command) => repeated(state, command.repeat, |events| {
+            request(state, moment, *command, events)
+        }),
+        PaymentCommand::Cancel {
+            merchant,
+            id,
+            repeat,
+        } => repeated(state, repeat, |events| {
+            cancel(state, moment, merchant, id, events)
+        }),
+        PaymentCommand::Capture {
+            merchant,
+            id,
+            amount,
+            repeat,
+        } => repeated(state, repeat, |events| {
+            capture(state, moment, merchant, id, amount, events)
+        }),
+        PaymentCommand::Refund {
+            merchant,
+            id,
+            amount,
+            text,
+            repeat,
+        } => repeated(state, repeat, |events| {
+            refund(state, moment, merchant, id, amount, text, events)
+        }),
         PaymentCommand::Approve(approval) => {
             let mut events = Vec::new();
             let answer = approve(state, moment, *approval, &mut events);
-            Decision { answer: Answer::PaymentOnPhone(answer), events }
+            Decision {
+                answer: Answer::PaymentOnPhone(answer),
+                events,
+            }
         }
         PaymentCommand::Refuse { device, id, report } => {
             let mut events = Vec::new();
             let answer = refuse(state, moment, device, id, report, &mut events);
-            Decision { answer: Answer::PaymentOnPhone(answer), events }
+            Decision {
+                answer: Answer::PaymentOnPhone(answer),
+                events,
+            }
         }
     }
 }
 
 /// The payment of this merchant.
-fn of_merchant(state: &State, merchant: MerchantId, id: PaymentId) -> Result<&Payment, ClientPaymentRefusal> {
-    state.payments.get(&id).filter(|payment| payment.merchant == merchant).ok_or(ClientPaymentRefusal::NotFound)
+fn of_merchant(
+    state: &State,
+    merchant: MerchantId,
+    id: PaymentId,
+) -> Result<&Payment, ClientPaymentRefusal> {
+    state
+        .payments
+        .get(&id)
+        .filter(|payment| payment.merchant == merchant)
+        .ok_or(ClientPaymentRefusal::NotFound)
 }
 
 /// Whether a result for this effect still counts for its payment.
@@ -534,14 +585,22 @@ pub(crate) fn waits_for(state: &State, moment: &Moment, effect: &Effect) -> bool
     state.payments.get(&effect.payment).is_some_and(|payment| {
         payment.status == Status::Funding
             && moment.now < payment.deadline
-            && payment.legs.iter().any(|leg| leg.effect == Some(effect.id) && leg.state == LegState::Wanted)
+            && payment
+                .legs
+                .iter()
+                .any(|leg| leg.effect == Some(effect.id) && leg.state == LegState::Wanted)
     })
 }
 
 /// One external leg was collected in time: if it was the last, the payment is authorised.
 pub(crate) fn leg_collected(state: &State, moment: &Moment, effect: &Effect) -> Vec<Event> {
-    let Some(payment) = state.payments.get(&effect.payment) else { return Vec::new() };
-    let others_wait = payment.legs.iter().any(|leg| leg.state == LegState::Wanted && leg.effect != Some(effect.id));
+    let Some(payment) = state.payments.get(&effect.payment) else {
+        return Vec::new();
+    };
+    let others_wait = payment
+        .legs
+        .iter()
+        .any(|leg| leg.state == LegState::Wanted && leg.effect != Some(effect.id));
     if others_wait {
         return Vec::new();
     }
@@ -551,7 +610,14 @@ pub(crate) fn leg_collected(state: &State, moment: &Moment, effect: &Effect) -> 
 /// One external leg was refused: the payment fails and what is held goes back.
 pub(crate) fn leg_refused(state: &State, moment: &Moment, effect: &Effect) -> Vec<Event> {
     match state.payments.get(&effect.payment) {
-        Some(payment) => end::ending(state, moment, payment, Ending::NotFunded, None, Some(effect.id)),
+        Some(payment) => end::ending(
+            state,
+            moment,
+            payment,
+            Ending::NotFunded,
+            None,
+            Some(effect.id),
+        ),
         None => Vec::new(),
     }
 }

@@ -48,14 +48,48 @@ pub(crate) fn refund(
     let mut backs = Vec::new();
     for (place, part) in &parts {
         let leg = &payment.legs[usize::from(*place)];
-        entry.and(*part, Account::MerchantPayable(merchant), destination(state, moment, payer, leg, &mut extended));
+        entry.and(
+            *part,
+            Account::MerchantPayable(merchant),
+            destination(state, moment, payer, leg, &mut extended),
+        );
         backs.extend(leg.effect.map(|effect| (effect, *part)));
     }
-    let status = if backs.is_empty() { RefundStatus::Completed } else { RefundStatus::Pending };
-    let made = Refund { id: refund, payment: id, amount, text: text.clone(), status, created_at: moment.now };
-    events.push(Event::Payment(PaymentEvent::Refunded { id, refund, amount, text, parts, entry, status, extended }));
-    events.extend(end::give_backs(state, moment, payment, payer, backs, Some(refund)));
-    Ok((Answer::Refund(Ok(made.facts(status))), Recorded::Refund(refund, status)))
+    let status = if backs.is_empty() {
+        RefundStatus::Completed
+    } else {
+        RefundStatus::Pending
+    };
+    let made = Refund {
+        id: refund,
+        payment: id,
+        amount,
+        text: text.clone(),
+        status,
+        created_at: moment.now,
+    };
+    events.push(Event::Payment(PaymentEvent::Refunded {
+        id,
+        refund,
+        amount,
+        text,
+        parts,
+        entry,
+        status,
+        extended,
+    }));
+    events.extend(end::give_backs(
+        state,
+        moment,
+        payment,
+        payer,
+        backs,
+        Some(refund),
+    ));
+    Ok((
+        Answer::Refund(Ok(made.facts(status))),
+        Recorded::Refund(refund, status),
+    ))
 }
 
 /// Where a leg's money goes back to.
@@ -66,7 +100,10 @@ fn destination(
     leg: &FundingLeg,
     extended: &mut Vec<(crate::ids::LotId, crate::time::Timestamp)>,
 ) -> Account {
-    let gone = state.subscribers.get(payer).is_none_or(|payer| payer.status == SubscriberStatus::Closed);
+    let gone = state
+        .subscribers
+        .get(payer)
+        .is_none_or(|payer| payer.status == SubscriberStatus::Closed);
     match leg.source {
         Source::Bank => Account::Suspense,
         Source::Bill => Account::BillReceivable(payer),

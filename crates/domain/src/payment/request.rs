@@ -1,8 +1,8 @@
 //! A merchant asks for a payment, with a prompt or under a mandate.
 
 use super::{
-    CaptureMode, ClientPaymentRefusal, PayerRef, Payment, PaymentEvent, PaymentRequest, Status, Whose, approve::fund,
-    capture::authorize,
+    CaptureMode, ClientPaymentRefusal, PayerRef, Payment, PaymentEvent, PaymentRequest, Status,
+    Whose, approve::fund, capture::authorize,
 };
 use crate::{
     Answer, Decision, Event,
@@ -26,9 +26,17 @@ pub(crate) fn repeated(
     act: impl FnOnce(&mut Vec<Event>) -> Result<(Answer, Recorded), ClientPaymentRefusal>,
 ) -> Decision {
     match state.repeats.known(&repeat) {
-        Known::Same(recorded) => return Decision { answer: state.answer_again(recorded), events: Vec::new() },
+        Known::Same(recorded) => {
+            return Decision {
+                answer: state.answer_again(recorded),
+                events: Vec::new(),
+            };
+        }
         Known::Other => {
-            return Decision { answer: Answer::ClientRefused(ClientPaymentRefusal::KeyReused), events: Vec::new() };
+            return Decision {
+                answer: Answer::ClientRefused(ClientPaymentRefusal::KeyReused),
+                events: Vec::new(),
+            };
         }
         Known::New => {}
     }
@@ -37,11 +45,18 @@ pub(crate) fn repeated(
         Ok((answer, recorded)) => (answer, recorded),
         // Nothing was decided: the same key may try again.
         Err(refusal @ (ClientPaymentRefusal::Busy | ClientPaymentRefusal::KeyReused)) => {
-            return Decision { answer: Answer::ClientRefused(refusal), events: Vec::new() };
+            return Decision {
+                answer: Answer::ClientRefused(refusal),
+                events: Vec::new(),
+            };
         }
         Err(refusal) => (Answer::ClientRefused(refusal), Recorded::Refused(refusal)),
     };
-    events.push(Event::Repeat(RepeatEvent::Used { key: repeat.key, body: repeat.body, answer: recorded }));
+    events.push(Event::Repeat(RepeatEvent::Used {
+        key: repeat.key,
+        body: repeat.body,
+        answer: recorded,
+    }));
     Decision { answer, events }
 }
 
@@ -51,16 +66,39 @@ pub(crate) fn request(
     request: PaymentRequest,
     events: &mut Vec<Event>,
 ) -> Result<(Answer, Recorded), ClientPaymentRefusal> {
-    let merchant = state.merchants.get(request.merchant).ok_or(ClientPaymentRefusal::NotFound)?;
+    let merchant = state
+        .merchants
+        .get(request.merchant)
+        .ok_or(ClientPaymentRefusal::NotFound)?;
     let payment = match request.payer {
-        PayerRef::Number(number) => prompted(state, moment, merchant, state.holder(&number), request, events)?,
+        PayerRef::Number(number) => prompted(
+            state,
+            moment,
+            merchant,
+            state.holder(&number),
+            request,
+            events,
+        )?,
         PayerRef::Mandate(id) => {
-            let mandate = state.mandates.get(&id).filter(|mandate| mandate.merchant == merchant.id);
-            charged(state, moment, merchant, mandate.ok_or(ClientPaymentRefusal::NotFound)?, request, events)
+            let mandate = state
+                .mandates
+                .get(&id)
+                .filter(|mandate| mandate.merchant == merchant.id);
+            charged(
+                state,
+                moment,
+                merchant,
+                mandate.ok_or(ClientPaymentRefusal::NotFound)?,
+                request,
+                events,
+            )
         }
     };
     let now = payment.snapshot();
-    Ok((Answer::Payment(Ok(payment.facts(now))), Recorded::Payment(payment.id, now)))
+    Ok((
+        Answer::Payment(Ok(payment.facts(now))),
+        Recorded::Payment(payment.id, now),
+    ))
 }
 
 fn new_payment(
@@ -71,7 +109,9 @@ fn new_payment(
     codes: Option<MatchCodes>,
     mandate: Option<&Mandate>,
 ) -> Payment {
-    let seconds = request.expires_in_seconds.unwrap_or(state.rules.prompt_seconds);
+    let seconds = request
+        .expires_in_seconds
+        .unwrap_or(state.rules.prompt_seconds);
     Payment {
         id: PaymentId(state.next_payment),
         merchant: request.merchant,
@@ -140,7 +180,11 @@ fn prompted(
         mandate: None,
     };
     let decline = merchant_veto(&facts);
-    let veto = if decline.is_some() { None } else { payer_veto(&facts) };
+    let veto = if decline.is_some() {
+        None
+    } else {
+        payer_veto(&facts)
+    };
     let codes = MatchCodes::draw(request.entropy);
     let mut payment = new_payment(state, moment, payer, request, Some(codes), None);
     payment.veto = veto;
@@ -162,7 +206,10 @@ fn charged(
     events: &mut Vec<Event>,
 ) -> Payment {
     // A mandate that never became active knows no payer that its merchant may hear of.
-    let payer = mandate.approved_at.and(mandate.payer).and_then(|id| state.subscribers.get(id));
+    let payer = mandate
+        .approved_at
+        .and(mandate.payer)
+        .and_then(|id| state.subscribers.get(id));
     let facts = Facts {
         step: Step::Charge,
         moment,
@@ -180,9 +227,8 @@ fn charged(
         merchant_veto(&facts).or_else(|| payer_veto(&facts))
     };
     let shares = match (veto, payer) {
-        (None, Some(payer)) => {
-            funding::plan(state, moment, payer, merchant, request.amount).ok_or(Veto::InsufficientFunds)
-        }
+        (None, Some(payer)) => funding::plan(state, moment, payer, merchant, request.amount)
+            .ok_or(Veto::InsufficientFunds),
         (veto, _) => Err(veto.unwrap_or(Veto::MandateNotActive)),
     };
     let mut payment = new_payment(state, moment, payer, request, None, Some(mandate));
@@ -204,15 +250,22 @@ fn charged(
 }
 
 /// Authorises and, where the merchant wants it so, captures; `payment` is left as those events will leave it.
-pub(super) fn authorize_and_follow(state: &State, moment: &Moment, payment: &mut Payment, events: &mut Vec<Event>) {
+pub(super) fn authorize_and_follow(
+    state: &State,
+    moment: &Moment,
+    payment: &mut Payment,
+    events: &mut Vec<Event>,
+) {
     for event in authorize(state, moment, payment) {
         match &event {
-            Event::Payment(PaymentEvent::Authorized { capture_deadline, .. })
-                if payment.capture == CaptureMode::Manual =>
-            {
+            Event::Payment(PaymentEvent::Authorized {
+                capture_deadline, ..
+            }) if payment.capture == CaptureMode::Manual => {
                 payment.capture_deadline = Some(*capture_deadline);
             }
-            Event::Payment(PaymentEvent::Captured { amount, fee, tax, .. }) => {
+            Event::Payment(PaymentEvent::Captured {
+                amount, fee, tax, ..
+            }) => {
                 payment.status = Status::Captured;
                 (payment.captured, payment.fee, payment.tax) = (*amount, *fee, *tax);
             }

@@ -10,5 +10,6 @@ pub fn rule(facts: &Facts<'_>) -> Option<Veto> {
     if payer.prompts.len() >= facts.rules.payer_open_prompts as usize {
         return Some(Veto::PayerTooManyPrompts);
     }
-    (payer.attention.used(facts.moment) >= facts.rules.attention_per_day).then_some(Veto::AttentionSpent)
+    (payer.attention.used(facts.moment) >= facts.rules.attention_per_day)
+        .then_some(Veto::AttentionSpent)
 }

@@ -10,5 +10,6 @@ pub fn rule(facts: &Facts<'_>) -> Option<Veto> {
     if facts.amount > merchant.limits.payment {
         return Some(Veto::MerchantPaymentLimit);
     }
-    (merchant.taken.today(facts.moment).plus(facts.amount) > merchant.limits.daily).then_some(Veto::MerchantDailyLimit)
+    (merchant.taken.today(facts.moment).plus(facts.amount) > merchant.limits.daily)
+        .then_some(Veto::MerchantDailyLimit)
 }

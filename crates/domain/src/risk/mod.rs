@@ -22,7 +22,9 @@ use minicbor::{Decode, Encode};
 
 pub use rules::{FourEyes, Rules};
 
-use crate::{mandate::Mandate, merchant::Merchant, money::Amount, subscriber::Subscriber, time::Moment};
+use crate::{
+    mandate::Mandate, merchant::Merchant, money::Amount, subscriber::Subscriber, time::Moment,
+};
 
 /// Why a payment may not be. The code is what people and machines see; it never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
@@ -203,7 +205,11 @@ pub struct Facts<'a> {
 type Rule = fn(&Facts<'_>) -> Option<Veto>;
 
 /// Asked in this order; the first veto counts. The merchant is told.
-const MERCHANT_RULES: &[Rule] = &[merchant_blocked::rule, merchant_limits::rule, merchant_prompts::rule];
+const MERCHANT_RULES: &[Rule] = &[
+    merchant_blocked::rule,
+    merchant_limits::rule,
+    merchant_prompts::rule,
+];
 
 /// Asked in this order; the first veto counts. The merchant is never told, but for charges under a mandate.
 const PAYER_RULES: &[Rule] = &[

@@ -3,5 +3,8 @@
 use super::{Facts, Veto};
 
 pub fn rule(facts: &Facts<'_>) -> Option<Veto> {
-    facts.payer?.pin_locked(facts.rules).then_some(Veto::PinLocked)
+    facts
+        .payer?
+        .pin_locked(facts.rules)
+        .then_some(Veto::PinLocked)
 }

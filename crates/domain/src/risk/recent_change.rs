@@ -9,8 +9,9 @@ use crate::{
 pub fn rule(facts: &Facts<'_>) -> Option<Veto> {
     let line = &facts.payer?.line;
     let cooling_off = i64::from(facts.rules.cooling_off_hours) * HOUR;
-    let recent =
-        |changed: Option<crate::time::Timestamp>| changed.is_some_and(|at| facts.moment.now.since(at) < cooling_off);
+    let recent = |changed: Option<crate::time::Timestamp>| {
+        changed.is_some_and(|at| facts.moment.now.since(at) < cooling_off)
+    };
     if recent(line.sim_changed) {
         return Some(Veto::RecentSimChange);
     }

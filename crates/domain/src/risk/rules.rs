@@ -122,7 +122,12 @@ impl Default for Rules {
             enrolments: 100_000,
             enrolment_minutes: 15,
             open_payments: 1_000_000,
-            four_eyes: FourEyes { adjustments: true, rules: true, client_keys: true, unblocking: true },
+            four_eyes: FourEyes {
+                adjustments: true,
+                rules: true,
+                client_keys: true,
+                unblocking: true,
+            },
         }
     }
 }

@@ -50,7 +50,13 @@ pub struct Device {
 #[derive(Clone, Debug)]
 pub enum DeviceCommand {
     /// An active device lets another one in.
-    Approve { by: DeviceId, target: DeviceId, pin: PinValue, check: SignatureCheck, evidence: Evidence },
+    Approve {
+        by: DeviceId,
+        target: DeviceId,
+        pin: PinValue,
+        check: SignatureCheck,
+        evidence: Evidence,
+    },
     /// Any active device stops a recovery, refuses a device that waits, or removes one, itself included.
     Stop { by: DeviceId, target: DeviceId },
 }
@@ -104,33 +110,49 @@ pub enum DeviceEvent {
     },
 }
 
-pub(crate) fn is_active_device_of(state: &State, device: DeviceId, subscriber: SubscriberId) -> bool {
-    state
-        .devices
-        .get(&device)
-        .is_some_and(|device| device.status == DeviceStatus::Active && device.subscriber == subscriber)
+pub(crate) fn is_active_device_of(
+    state: &State,
+    device: DeviceId,
+    subscriber: SubscriberId,
+) -> bool {
+    state.devices.get(&device).is_some_and(|device| {
+        device.status == DeviceStatus::Active && device.subscriber == subscriber
+    })
 }
 
-pub(crate) fn decide(state: &State, command: DeviceCommand) -> (Result<DeviceStatus, DeviceRefusal>, Vec<Event>) {
+pub(crate) fn decide(
+    state: &State,
+    command: DeviceCommand,
+) -> (Result<DeviceStatus, DeviceRefusal>, Vec<Event>) {
     match command {
-        DeviceCommand::Approve { by, target, pin, check, evidence } => {
+        DeviceCommand::Approve {
+            by,
+            target,
+            pin,
+            check,
+            evidence,
+        } => {
             let mut events = Vec::new();
             let outcome = approve(state, by, target, &pin, check, evidence, &mut events);
             (outcome, events)
         }
-        DeviceCommand::Stop { by, target } => match (owner_of(state, by), state.devices.get(&target)) {
-            (Err(refusal), _) => (Err(refusal), Vec::new()),
-            (Ok(owner), Some(device)) if device.subscriber == owner.id => {
-                let events = match device.status {
-                    DeviceStatus::Removed => Vec::new(),
-                    DeviceStatus::Active | DeviceStatus::AwaitingApproval | DeviceStatus::Recovering => {
-                        vec![Event::Device(DeviceEvent::Removed { device: target })]
-                    }
-                };
-                (Ok(DeviceStatus::Removed), events)
+        DeviceCommand::Stop { by, target } => {
+            match (owner_of(state, by), state.devices.get(&target)) {
+                (Err(refusal), _) => (Err(refusal), Vec::new()),
+                (Ok(owner), Some(device)) if device.subscriber == owner.id => {
+                    let events = match device.status {
+                        DeviceStatus::Removed => Vec::new(),
+                        DeviceStatus::Active
+                        | DeviceStatus::AwaitingApproval
+                        | DeviceStatus::Recovering => {
+                            vec![Event::Device(DeviceEvent::Removed { device: target })]
+                        }
+                    };
+                    (Ok(DeviceStatus::Removed), events)
+                }
+                (Ok(_), _) => (Err(DeviceRefusal::NotFound), Vec::new()),
             }
-            (Ok(_), _) => (Err(DeviceRefusal::NotFound), Vec::new()),
-        },
+        }
     }
 }
 
@@ -139,7 +161,10 @@ fn owner_of(state: &State, by: DeviceId) -> Result<&Subscriber, DeviceRefusal> {
     if device.status != DeviceStatus::Active {
         return Err(DeviceRefusal::DeviceNotActive);
     }
-    state.subscribers.get(device.subscriber).ok_or(DeviceRefusal::NotFound)
+    state
+        .subscribers
+        .get(device.subscriber)
+        .ok_or(DeviceRefusal::NotFound)
 }
 
 fn approve(
@@ -152,7 +177,10 @@ fn approve(
     events: &mut Vec<Event>,
 ) -> Result<DeviceStatus, DeviceRefusal> {
     let owner = owner_of(state, by)?;
-    let device = state.devices.get(&target).filter(|device| device.subscriber == owner.id);
+    let device = state
+        .devices
+        .get(&target)
+        .filter(|device| device.subscriber == owner.id);
     let device = device.ok_or(DeviceRefusal::NotFound)?;
     match device.status {
         DeviceStatus::AwaitingApproval | DeviceStatus::Recovering => {}
@@ -178,24 +206,39 @@ fn approve(
         }));
         return Err(DeviceRefusal::Approval(refusal));
     }
-    events.push(Event::Device(DeviceEvent::Approved { device: target, by, evidence }));
+    events.push(Event::Device(DeviceEvent::Approved {
+        device: target,
+        by,
+        evidence,
+    }));
     Ok(DeviceStatus::Active)
 }
 
 /// A recovery's wait ends.
 pub fn due_recovery(state: &State, moment: &Moment, id: DeviceId) -> Vec<Event> {
     match state.devices.get(&id) {
-        Some(device) if device.status == DeviceStatus::Recovering => vec![Event::Device(DeviceEvent::Recovered {
-            device: id,
-            reduced_until: moment.now.plus(i64::from(state.rules.recovery_reduced_hours) * HOUR),
-        })],
+        Some(device) if device.status == DeviceStatus::Recovering => {
+            vec![Event::Device(DeviceEvent::Recovered {
+                device: id,
+                reduced_until: moment
+                    .now
+                    .plus(i64::from(state.rules.recovery_reduced_hours) * HOUR),
+            })]
+        }
         _ => Vec::new(),
     }
 }
 
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &DeviceEvent) {
     match event {
-        DeviceEvent::Added { device, subscriber, key, label, status, active_from } => {
+        DeviceEvent::Added {
+            device,
+            subscriber,
+            key,
+            label,
+            status,
+            active_from,
+        } => {
             if *status == DeviceStatus::Recovering
                 && let Some(at) = active_from
             {
@@ -224,11 +267,16 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &DeviceEvent) {
             let owner = activate(state, moment, *device);
             owner.pin_failures = 0;
         }
-        DeviceEvent::Recovered { device, reduced_until } => {
+        DeviceEvent::Recovered {
+            device,
+            reduced_until,
+        } => {
             activate(state, moment, *device).reduced_until = *reduced_until;
         }
         DeviceEvent::Removed { device } => {
-            let Some(known) = state.devices.get_mut(device) else { return };
+            let Some(known) = state.devices.get_mut(device) else {
+                return;
+            };
             known.status = DeviceStatus::Removed;
             let owner = known.subscriber;
             let owner = state.subscribers.expect_mut(owner);
@@ -239,7 +287,10 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &DeviceEvent) {
 }
 
 fn activate<'a>(state: &'a mut State, moment: &Moment, id: DeviceId) -> &'a mut Subscriber {
-    let device = state.devices.get_mut(&id).expect("an approved device exists");
+    let device = state
+        .devices
+        .get_mut(&id)
+        .expect("an approved device exists");
     if device.status == DeviceStatus::Recovering
         && let Some(at) = device.active_from
     {

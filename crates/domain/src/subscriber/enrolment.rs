@@ -32,19 +32,28 @@ pub struct Enrolment {
 
 #[derive(Clone, Debug)]
 pub enum EnrolmentCommand {
-    Ask { id: EnrolmentId, number: NumberHash },
-    TryCode { id: EnrolmentId, matches: bool },
-    Complete { id: EnrolmentId, key: PublicKey, pin: PinValue, label: Sealed, recovery: bool },
+    Ask {
+        id: EnrolmentId,
+        number: NumberHash,
+    },
+    TryCode {
+        id: EnrolmentId,
+        matches: bool,
+    },
+    Complete {
+        id: EnrolmentId,
+        key: PublicKey,
+        pin: PinValue,
+        label: Sealed,
+        recovery: bool,
+    },
 }
 
 /// What the phone does next once the code was right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
     /// The code is on its way, or so it seems.
-    EnterCode {
-        expires_at: Timestamp,
-        send: bool,
-    },
+    EnterCode { expires_at: Timestamp, send: bool },
     /// Choose a PIN or enter the known one; be the first device or a further one.
     EnterPin {
         known: bool,
@@ -119,9 +128,13 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: EnrolmentCommand) 
     match command {
         EnrolmentCommand::Ask { id, number } => ask(state, moment, id, number),
         EnrolmentCommand::TryCode { id, matches } => try_code(state, moment, id, matches),
-        EnrolmentCommand::Complete { id, key, pin, label, recovery } => {
-            complete(state, moment, id, key, pin, label, recovery)
-        }
+        EnrolmentCommand::Complete {
+            id,
+            key,
+            pin,
+            label,
+            recovery,
+        } => complete(state, moment, id, key, pin, label, recovery),
     }
 }
 
@@ -130,26 +143,55 @@ fn refused(refusal: EnrolmentRefusal) -> Decided {
 }
 
 fn ask(state: &State, moment: &Moment, id: EnrolmentId, number: NumberHash) -> Decided {
-    if state.enrolments.len() >= state.rules.enrolments as usize || state.enrolments.contains_key(&id) {
+    if state.enrolments.len() >= state.rules.enrolments as usize
+        || state.enrolments.contains_key(&id)
+    {
         return refused(EnrolmentRefusal::TooMany);
     }
-    let expires_at = moment.now.plus(i64::from(state.rules.enrolment_minutes) * MINUTE);
+    let expires_at = moment
+        .now
+        .plus(i64::from(state.rules.enrolment_minutes) * MINUTE);
     let pending = state.number_enrolments.get(&number).copied().unwrap_or(0);
     if pending >= state.rules.number_enrolments {
         // The same answer, and no further message to that number.
-        return (Ok(NextStep::EnterCode { expires_at, send: false }), Vec::new());
+        return (
+            Ok(NextStep::EnterCode {
+                expires_at,
+                send: false,
+            }),
+            Vec::new(),
+        );
     }
-    let subscriber =
-        state.holder(&number).filter(|holder| holder.status == SubscriberStatus::Active).map(|holder| holder.id);
-    let event = EnrolmentEvent::Asked { id, number, subscriber, expires_at };
-    (Ok(NextStep::EnterCode { expires_at, send: subscriber.is_some() }), vec![Event::Enrolment(event)])
+    let subscriber = state
+        .holder(&number)
+        .filter(|holder| holder.status == SubscriberStatus::Active)
+        .map(|holder| holder.id);
+    let event = EnrolmentEvent::Asked {
+        id,
+        number,
+        subscriber,
+        expires_at,
+    };
+    (
+        Ok(NextStep::EnterCode {
+            expires_at,
+            send: subscriber.is_some(),
+        }),
+        vec![Event::Enrolment(event)],
+    )
 }
 
 fn try_code(state: &State, moment: &Moment, id: EnrolmentId, matches: bool) -> Decided {
-    let Some(enrolment) = state.enrolments.get(&id).filter(|enrolment| moment.now < enrolment.expires_at) else {
+    let Some(enrolment) = state
+        .enrolments
+        .get(&id)
+        .filter(|enrolment| moment.now < enrolment.expires_at)
+    else {
         return refused(EnrolmentRefusal::Expired);
     };
-    let holder = enrolment.subscriber.and_then(|id| state.subscribers.get(id));
+    let holder = enrolment
+        .subscriber
+        .and_then(|id| state.subscribers.get(id));
     match holder.filter(|holder| matches && holder.number == Some(enrolment.number)) {
         Some(holder) => {
             let step = NextStep::EnterPin {
@@ -157,8 +199,11 @@ fn try_code(state: &State, moment: &Moment, id: EnrolmentId, matches: bool) -> D
                 further: has_active_device(state, holder.id),
                 subscriber: holder.id,
             };
-            let events =
-                if enrolment.proven { Vec::new() } else { vec![Event::Enrolment(EnrolmentEvent::Proven { id })] };
+            let events = if enrolment.proven {
+                Vec::new()
+            } else {
+                vec![Event::Enrolment(EnrolmentEvent::Proven { id })]
+            };
             (Ok(step), events)
         }
         None => {
@@ -174,7 +219,10 @@ fn try_code(state: &State, moment: &Moment, id: EnrolmentId, matches: bool) -> D
 
 pub(crate) fn has_active_device(state: &State, subscriber: SubscriberId) -> bool {
     state.subscribers.get(subscriber).is_some_and(|holder| {
-        holder.devices.iter().any(|device| super::is_active_device_of(state, *device, subscriber))
+        holder
+            .devices
+            .iter()
+            .any(|device| super::is_active_device_of(state, *device, subscriber))
     })
 }
 
@@ -187,13 +235,19 @@ fn complete(
     label: Sealed,
     recovery: bool,
 ) -> Decided {
-    let Some(enrolment) = state.enrolments.get(&id).filter(|enrolment| moment.now < enrolment.expires_at) else {
+    let Some(enrolment) = state
+        .enrolments
+        .get(&id)
+        .filter(|enrolment| moment.now < enrolment.expires_at)
+    else {
         return refused(EnrolmentRefusal::Expired);
     };
     if !enrolment.proven {
         return refused(EnrolmentRefusal::CodeFirst);
     }
-    let holder = enrolment.subscriber.and_then(|id| state.subscribers.get(id));
+    let holder = enrolment
+        .subscriber
+        .and_then(|id| state.subscribers.get(id));
     let Some(holder) = holder.filter(|holder| holder.number == Some(enrolment.number)) else {
         return refused(EnrolmentRefusal::Expired);
     };
@@ -202,7 +256,9 @@ fn complete(
         match check_pin(holder, &state.rules, &pin) {
             PinCheck::Passed => None,
             PinCheck::Wrong(tries_left) => {
-                events.push(Event::Phone(PhoneEvent::PinFailed { subscriber: holder.id }));
+                events.push(Event::Phone(PhoneEvent::PinFailed {
+                    subscriber: holder.id,
+                }));
                 return (Err(EnrolmentRefusal::WrongPin { tries_left }), events);
             }
             PinCheck::Locked => return refused(EnrolmentRefusal::PinLocked),
@@ -214,23 +270,57 @@ fn complete(
     let (status, active_from) = if !has_active_device(state, holder.id) {
         (DeviceStatus::Active, Some(moment.now))
     } else if recovery {
-        (DeviceStatus::Recovering, Some(moment.now.plus(i64::from(state.rules.recovery_wait_hours) * HOUR)))
+        (
+            DeviceStatus::Recovering,
+            Some(
+                moment
+                    .now
+                    .plus(i64::from(state.rules.recovery_wait_hours) * HOUR),
+            ),
+        )
     } else {
         (DeviceStatus::AwaitingApproval, None)
     };
-    events.push(Event::Enrolment(EnrolmentEvent::Completed { id, pin: chosen }));
-    events.push(Event::Device(DeviceEvent::Added { device, subscriber: holder.id, key, label, status, active_from }));
-    (Ok(NextStep::Enrolled { device, subscriber: holder.id, status, active_from }), events)
+    events.push(Event::Enrolment(EnrolmentEvent::Completed {
+        id,
+        pin: chosen,
+    }));
+    events.push(Event::Device(DeviceEvent::Added {
+        device,
+        subscriber: holder.id,
+        key,
+        label,
+        status,
+        active_from,
+    }));
+    (
+        Ok(NextStep::Enrolled {
+            device,
+            subscriber: holder.id,
+            status,
+            active_from,
+        }),
+        events,
+    )
 }
 
 /// Fifteen minutes are over.
 pub fn due_enrolment(state: &State, id: EnrolmentId) -> Vec<Event> {
-    if state.enrolments.contains_key(&id) { vec![Event::Enrolment(EnrolmentEvent::Ended { id })] } else { Vec::new() }
+    if state.enrolments.contains_key(&id) {
+        vec![Event::Enrolment(EnrolmentEvent::Ended { id })]
+    } else {
+        Vec::new()
+    }
 }
 
 pub(crate) fn evolve(state: &mut State, event: &EnrolmentEvent) {
     match event {
-        EnrolmentEvent::Asked { id, number, subscriber, expires_at } => {
+        EnrolmentEvent::Asked {
+            id,
+            number,
+            subscriber,
+            expires_at,
+        } => {
             let enrolment = Enrolment {
                 number: *number,
                 subscriber: *subscriber,
@@ -253,7 +343,9 @@ pub(crate) fn evolve(state: &mut State, event: &EnrolmentEvent) {
             }
         }
         EnrolmentEvent::Completed { id, pin } => {
-            let Some(enrolment) = state.enrolments.get(id) else { return };
+            let Some(enrolment) = state.enrolments.get(id) else {
+                return;
+            };
             if let Some(holder) = enrolment.subscriber {
                 let holder = state.subscribers.expect_mut(holder);
                 if pin.is_some() {
@@ -268,8 +360,12 @@ pub(crate) fn evolve(state: &mut State, event: &EnrolmentEvent) {
 }
 
 fn end(state: &mut State, id: EnrolmentId) {
-    let Some(enrolment) = state.enrolments.remove(&id) else { return };
-    state.deadlines.remove(enrolment.expires_at, Due::Enrolment(id));
+    let Some(enrolment) = state.enrolments.remove(&id) else {
+        return;
+    };
+    state
+        .deadlines
+        .remove(enrolment.expires_at, Due::Enrolment(id));
     if let Some(pending) = state.number_enrolments.get_mut(&enrolment.number) {
         *pending -= 1;
         if *pending == 0 {

@@ -127,14 +127,20 @@ pub enum LineEvent {
 pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefusal>, Vec<Event>) {
     let mut events = Vec::new();
     let holder = state.holder(&row.number);
-    let earlier = row.renumbered_from.and_then(|from| Some((from, state.holder(&from)?)));
+    let earlier = row
+        .renumbered_from
+        .and_then(|from| Some((from, state.holder(&from)?)));
     let outcome = match (holder, earlier) {
         (Some(_), Some(_)) => Err(RowRefusal::NumberTaken),
         (None, Some((from, holder))) => {
             if holder.subject != row.subject {
                 return (Err(RowRefusal::WrongSubject), events);
             }
-            events.push(Event::Line(LineEvent::Renumbered { subscriber: holder.id, from, to: row.number }));
+            events.push(Event::Line(LineEvent::Renumbered {
+                subscriber: holder.id,
+                from,
+                to: row.number,
+            }));
             update(state, holder, &row, &mut events);
             Ok(RowOutcome::Renumbered)
         }
@@ -143,7 +149,11 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
                 return (Err(RowRefusal::WrongSubject), events);
             }
             events.extend(recycle(state, holder, row.number));
-            events.push(added(state.subscribers.next_id(), holder.generation + 1, row));
+            events.push(added(
+                state.subscribers.next_id(),
+                holder.generation + 1,
+                row,
+            ));
             Ok(RowOutcome::Recycled)
         }
         (Some(holder), None) => {
@@ -197,12 +207,16 @@ fn update(state: &State, holder: &Subscriber, row: &LineRow, events: &mut Vec<Ev
     }));
 }
 
-fn active_mandates<'a>(state: &'a State, holder: &'a Subscriber) -> impl Iterator<Item = MandateId> + 'a {
-    holder
-        .mandates
-        .iter()
-        .copied()
-        .filter(|id| state.mandates.get(id).is_some_and(|mandate| mandate.status == MandateStatus::Active))
+fn active_mandates<'a>(
+    state: &'a State,
+    holder: &'a Subscriber,
+) -> impl Iterator<Item = MandateId> + 'a {
+    holder.mandates.iter().copied().filter(|id| {
+        state
+            .mandates
+            .get(id)
+            .is_some_and(|mandate| mandate.status == MandateStatus::Active)
+    })
 }
 
 /// Ends a generation: nothing of the old holder's is left behind the number. What is held stays held until its payment
@@ -210,27 +224,53 @@ fn active_mandates<'a>(state: &'a State, holder: &'a Subscriber) -> impl Iterato
 fn recycle(state: &State, holder: &Subscriber, number: NumberHash) -> Vec<Event> {
     let mut events = Vec::new();
     for id in &holder.mandates {
-        if state.mandates.get(id).is_some_and(|mandate| mandate.status.is_standing()) {
-            events.push(Event::Mandate(MandateEvent::Ended { id: *id, by: crate::mandate::EndedBy::NumberRecycled }));
+        if state
+            .mandates
+            .get(id)
+            .is_some_and(|mandate| mandate.status.is_standing())
+        {
+            events.push(Event::Mandate(MandateEvent::Ended {
+                id: *id,
+                by: crate::mandate::EndedBy::NumberRecycled,
+            }));
         }
     }
     for device in &holder.devices {
-        events.push(Event::Device(super::DeviceEvent::Removed { device: *device }));
+        events.push(Event::Device(super::DeviceEvent::Removed {
+            device: *device,
+        }));
     }
     let mut entry = Entry::default();
     let cash = Account::SubscriberCash(holder.id);
-    entry.and(state.book.available(cash), cash, Account::Unclaimed(holder.id));
+    entry.and(
+        state.book.available(cash),
+        cash,
+        Account::Unclaimed(holder.id),
+    );
     for lot in holder.lots.iter().filter_map(|id| state.lots.get(id)) {
         let account = Account::Grant(lot.id);
         entry.and(state.book.available(account), account, lot.funded_by());
     }
-    events.push(Event::Line(LineEvent::Recycled { subscriber: holder.id, number, entry }));
+    events.push(Event::Line(LineEvent::Recycled {
+        subscriber: holder.id,
+        number,
+        entry,
+    }));
     events
 }
 
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
     match event {
-        LineEvent::Added { subscriber, number, generation, subject, profile, profile_hash, bank, line } => {
+        LineEvent::Added {
+            subscriber,
+            number,
+            generation,
+            subject,
+            profile,
+            profile_hash,
+            bank,
+            line,
+        } => {
             state.subscribers.insert(Subscriber {
                 id: *subscriber,
                 status: SubscriberStatus::Active,
@@ -256,7 +296,13 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
             });
             state.numbers.insert(*number, *subscriber);
         }
-        LineEvent::Updated { subscriber, line, profile, profile_hash, bank } => {
+        LineEvent::Updated {
+            subscriber,
+            line,
+            profile,
+            profile_hash,
+            bank,
+        } => {
             let holder = state.subscribers.expect_mut(*subscriber);
             holder.line = line.clone();
             if let Some(profile) = profile {
@@ -267,12 +313,20 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
                 holder.bank = Some(bank.clone());
             }
         }
-        LineEvent::Renumbered { subscriber, from, to } => {
+        LineEvent::Renumbered {
+            subscriber,
+            from,
+            to,
+        } => {
             state.numbers.remove(from);
             state.numbers.insert(*to, *subscriber);
             state.subscribers.expect_mut(*subscriber).number = Some(*to);
         }
-        LineEvent::Recycled { subscriber, number, entry } => {
+        LineEvent::Recycled {
+            subscriber,
+            number,
+            entry,
+        } => {
             state.numbers.remove(number);
             state.book.post(entry);
             let holder = state.subscribers.expect_mut(*subscriber);

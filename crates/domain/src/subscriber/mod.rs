@@ -16,7 +16,9 @@ mod pin;
 use minicbor::{Decode, Encode};
 
 pub use device::{Device, DeviceCommand, DeviceEvent, DeviceRefusal, DeviceStatus, due_recovery};
-pub use enrolment::{Enrolment, EnrolmentCommand, EnrolmentEvent, EnrolmentRefusal, NextStep, due_enrolment};
+pub use enrolment::{
+    Enrolment, EnrolmentCommand, EnrolmentEvent, EnrolmentRefusal, NextStep, due_enrolment,
+};
 pub use import::{LineEvent, LineRow, RowOutcome, RowRefusal};
 pub use line::{Line, LineKind, LineStatus};
 pub use phone::{PhoneCommand, PhoneEvent, PhoneRefusal};
@@ -30,7 +32,10 @@ pub(crate) use pin::{PinCheck, check as check_pin};
 use crate::{
     counters::{Daily, Spent},
     funding::SourceKind,
-    ids::{DeviceId, LotId, MandateId, MerchantId, NumberHash, PaymentId, PinValue, Sealed, SubscriberId},
+    ids::{
+        DeviceId, LotId, MandateId, MerchantId, NumberHash, PaymentId, PinValue, Sealed,
+        SubscriberId,
+    },
     risk::Rules,
     time::Timestamp,
 };

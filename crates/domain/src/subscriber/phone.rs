@@ -13,8 +13,14 @@ use crate::{
 
 #[derive(Clone, Debug)]
 pub enum PhoneCommand {
-    OrderSources { device: DeviceId, order: [SourceKind; 4] },
-    UnblockMerchant { device: DeviceId, merchant: MerchantId },
+    OrderSources {
+        device: DeviceId,
+        order: [SourceKind; 4],
+    },
+    UnblockMerchant {
+        device: DeviceId,
+        merchant: MerchantId,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,36 +65,61 @@ pub enum PhoneEvent {
     },
 }
 
-pub(crate) fn decide(state: &State, command: PhoneCommand) -> (Result<(), PhoneRefusal>, Vec<Event>) {
+pub(crate) fn decide(
+    state: &State,
+    command: PhoneCommand,
+) -> (Result<(), PhoneRefusal>, Vec<Event>) {
     let device = match &command {
-        PhoneCommand::OrderSources { device, .. } | PhoneCommand::UnblockMerchant { device, .. } => *device,
+        PhoneCommand::OrderSources { device, .. }
+        | PhoneCommand::UnblockMerchant { device, .. } => *device,
     };
     let owner = state.devices.get(&device).map(|device| device.subscriber);
-    let Some(owner) = owner.filter(|owner| super::is_active_device_of(state, device, *owner)) else {
+    let Some(owner) = owner.filter(|owner| super::is_active_device_of(state, device, *owner))
+    else {
         return (Err(PhoneRefusal::DeviceNotActive), Vec::new());
     };
     let event = match command {
         PhoneCommand::OrderSources { order, .. } => {
-            if !SourceKind::DEFAULT_ORDER.iter().all(|source| order.contains(source)) {
+            if !SourceKind::DEFAULT_ORDER
+                .iter()
+                .all(|source| order.contains(source))
+            {
                 return (Err(PhoneRefusal::NotAnOrder), Vec::new());
             }
-            PhoneEvent::SourcesOrdered { subscriber: owner, order }
+            PhoneEvent::SourcesOrdered {
+                subscriber: owner,
+                order,
+            }
         }
-        PhoneCommand::UnblockMerchant { merchant, .. } => PhoneEvent::MerchantUnblocked { subscriber: owner, merchant },
+        PhoneCommand::UnblockMerchant { merchant, .. } => PhoneEvent::MerchantUnblocked {
+            subscriber: owner,
+            merchant,
+        },
     };
     (Ok(()), vec![Event::Phone(event)])
 }
 
 pub(crate) fn evolve(state: &mut State, event: &PhoneEvent) {
     match event {
-        PhoneEvent::SourcesOrdered { subscriber, order } => state.subscribers.expect_mut(*subscriber).sources = *order,
-        PhoneEvent::MerchantUnblocked { subscriber, merchant } => {
-            state.subscribers.expect_mut(*subscriber).blocked_merchants.retain(|blocked| blocked != merchant);
+        PhoneEvent::SourcesOrdered { subscriber, order } => {
+            state.subscribers.expect_mut(*subscriber).sources = *order
+        }
+        PhoneEvent::MerchantUnblocked {
+            subscriber,
+            merchant,
+        } => {
+            state
+                .subscribers
+                .expect_mut(*subscriber)
+                .blocked_merchants
+                .retain(|blocked| blocked != merchant);
         }
         PhoneEvent::PinFailed { subscriber } => fail_pin(state, *subscriber),
-        PhoneEvent::ApprovalRejected { subscriber, why: ApprovalRefusal::WrongPin(_), .. } => {
-            fail_pin(state, *subscriber)
-        }
+        PhoneEvent::ApprovalRejected {
+            subscriber,
+            why: ApprovalRefusal::WrongPin(_),
+            ..
+        } => fail_pin(state, *subscriber),
         PhoneEvent::ApprovalRejected { .. } => {}
     }
 }

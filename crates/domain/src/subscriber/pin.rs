@@ -20,6 +20,10 @@ pub(crate) fn check(subscriber: &Subscriber, rules: &Rules, pin: &PinValue) -> P
     }
     match &subscriber.pin {
         Some(expected) if bool::from(expected.0.ct_eq(&pin.0)) => PinCheck::Passed,
-        _ => PinCheck::Wrong(rules.pin_tries.saturating_sub(subscriber.pin_failures.saturating_add(1))),
+        _ => PinCheck::Wrong(
+            rules
+                .pin_tries
+                .saturating_sub(subscriber.pin_failures.saturating_add(1)),
+        ),
     }
 }
