@@ -18,6 +18,7 @@
 //! | [`store`] | the seam: [`Journal`], [`JournalReader`] and their errors |
 //! | [`sqlite`], [`memory`] | its implementations |
 //! | [`chain`] | checks that rows form one unbroken chain |
+//! | [`conformance`] | what every implementation must do, as one suite |
 //! | [`keyring`] | the secrets outside every database, and what is computed with them |
 //! | [`public_ids`] | ids shown to the outside, which reveal neither order nor volume |
 //! | [`subject_keys`] | the mutable table of keys per person, so that people can be forgotten |
@@ -25,6 +26,7 @@
 //! **Not here:** what a batch means (its body is opaque bytes), leadership, retries, clocks, sockets.
 
 pub mod chain;
+pub mod conformance;
 mod exclusive;
 pub mod keyring;
 pub mod memory;

@@ -289,3 +289,6 @@ impl JournalReader for MemoryJournal {
             .sum())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -303,3 +303,6 @@ fn fixed<const LENGTH: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; LENGTH]
         .try_into()
         .map_err(|_| ReadError::Damaged(format!("a {what} has {length} bytes, not {LENGTH}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -384,3 +384,6 @@ fn insert_statement(keys: usize) -> String {
 fn unchanged(error: sqlx::Error) -> SubjectKeyChangeError {
     SubjectKeyChangeError(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

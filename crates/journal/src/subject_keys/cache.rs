@@ -52,6 +52,13 @@ impl KeyCache {
 }
 
 #[cfg(test)]
+impl KeyCache {
+    pub fn clear(&mut self) {
+        *self = Self::new(self.capacity);
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
