@@ -141,6 +141,8 @@ mod tests {
 
     use super::*;
 
+    type Spoil = fn(&mut Vec<Row>);
+
     fn chain(bodies: &[Vec<u8>]) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
         for body in bodies {
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn each_misfit_is_told_with_its_row() {
-        let spoiled: [(fn(&mut Vec<Row>), u64, &str); 6] = [
+        let spoiled: [(Spoil, u64, &str); 6] = [
             (|rows| drop(rows.remove(1)), 3, "chain_position"),
             (|rows| rows.swap(1, 2), 3, "chain_position"),
             (|rows| rows[2].body[0] ^= 1, 3, "chain_content"),
