@@ -79,6 +79,7 @@ pub struct Moment {
 /// Turns engine time into business dates. A day begins at the cut-off hour in the operator's zone.
 #[derive(Clone, Debug)]
 pub struct Calendar {
+    name: String,
     zone: TimeZone,
     cut_off_minutes: u16,
     known: Option<(Timestamp, Timestamp, Moment)>,
@@ -87,12 +88,19 @@ pub struct Calendar {
 impl Calendar {
     /// `None` if there is no such IANA zone or the cut-off is not within a day.
     pub fn new(zone: &str, cut_off_minutes: u16) -> Option<Self> {
+        let name = zone.to_owned();
         let zone = TimeZone::get(zone).ok()?;
         (cut_off_minutes < 24 * 60).then_some(Self {
+            name,
             zone,
             cut_off_minutes,
             known: None,
         })
+    }
+
+    /// Whether it was made of these.
+    pub fn is_of(&self, zone: &str, cut_off_minutes: u16) -> bool {
+        self.name == zone && self.cut_off_minutes == cut_off_minutes
     }
 
     pub fn moment(&mut self, now: Timestamp) -> Moment {

@@ -1,14 +1,26 @@
-pub fn add(left: u64, right: u64) -> u64 {
-    left + right
-}
+//! Runs the domain over a journal.
+//!
+//! ```text
+//!   commands ──▶ Core: decide, evolve ──▶ batch ──▶ Row ──▶ journal thread ──▶ durable
+//!                  ▲      one thread                                │
+//!   answers  ◀─────┴──────── only what is durable goes out ◀────────┘──▶ followers
+//! ```
+//!
+//! [`Core`] is the step function: state, an open batch, the end of the chain; no threads, no clock of its own. [`Engine`] is
+//! the driver around it: a thread that drains what waits, decides it, and hands a batch to the journal while the next one is
+//! being decided (natural group commit: the slower the disk, the larger the batches).
+//!
+//! **Invariants:** every answer, refusals and reads included, waits until the last batch it rests on is durable. A failed
+//! sync stops the engine. **Not here:** what is decided; sockets; leadership of several nodes.
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+mod batch;
+mod core;
+mod driver;
+mod replay;
 
-    #[test]
-    fn it_works() {
-        let result = add(2, 2);
-        assert_eq!(result, 4);
-    }
-}
+pub use crate::batch::{Batch, BatchError, Item};
+pub use crate::core::{Core, Sealed};
+pub use crate::driver::{
+    Answered, Durable, Engine, EngineError, Options, Running, StopReason, start,
+};
+pub use crate::replay::{ReplayError, replay};

@@ -1,0 +1,55 @@
+//! A batch: what one append makes durable.
+
+use minicbor::{Decode, Encode};
+use paytone_domain::{Actor, Event, time::Moment};
+
+/// What one command did. Its id is the batch's position and its place within.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Item {
+    #[n(0)]
+    pub actor: Actor,
+    /// The request that caused it, as the edge numbers its requests in logs; zero where there is none.
+    #[n(1)]
+    pub cause: u64,
+    #[n(2)]
+    pub events: Vec<Event>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Batch {
+    /// Engine time and business date of every item.
+    #[n(0)]
+    pub moment: Moment,
+    /// Schema version of the events.
+    #[n(1)]
+    pub level: u32,
+    #[n(2)]
+    pub items: Vec<Item>,
+}
+
+/// A batch that this release cannot read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    #[error("events of level {found}, this release knows {known}")]
+    Level { found: u32, known: u32 },
+    #[error("not a batch: {0}")]
+    Damaged(String),
+}
+
+impl Batch {
+    pub fn encode(&self) -> Vec<u8> {
+        minicbor::to_vec(self).expect("writing to memory does not fail")
+    }
+
+    pub fn decode(body: &[u8]) -> Result<Self, BatchError> {
+        let batch: Self =
+            minicbor::decode(body).map_err(|error| BatchError::Damaged(error.to_string()))?;
+        if batch.level > paytone_domain::LEVEL {
+            return Err(BatchError::Level {
+                found: batch.level,
+                known: paytone_domain::LEVEL,
+            });
+        }
+        Ok(batch)
+    }
+}

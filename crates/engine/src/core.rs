@@ -1,0 +1,170 @@
+//! The engine as a step function.
+
+use paytone_domain::{
+    Actor, Answer, Command, State, decide, evolve,
+    time::{Calendar, Moment, Timestamp},
+};
+use paytone_journal::{Row, Tip};
+
+use crate::batch::{Batch, BatchError, Item};
+
+/// State, the batch being decided, and the end of the chain it will be appended to.
+pub struct Core {
+    state: State,
+    calendar: Calendar,
+    tip: Option<Tip>,
+    epoch: u64,
+    open: Batch,
+}
+
+/// A batch that is closed and on its way to be durable.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    pub row: Row,
+    pub batch: Batch,
+}
+
+impl Core {
+    /// With nothing in the journal yet.
+    pub fn new() -> Self {
+        Self {
+            state: State::default(),
+            calendar: Calendar::new("UTC", 0).expect("UTC is always there"),
+            tip: None,
+            epoch: 1,
+            open: Batch {
+                moment: Moment::default(),
+                level: paytone_domain::LEVEL,
+                items: Vec::new(),
+            },
+        }
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Engine time of the batch being decided, or of the last one.
+    pub fn moment(&self) -> &Moment {
+        &self.open.moment
+    }
+
+    /// The end of the chain, batches under way included.
+    pub fn tip(&self) -> Option<Tip> {
+        self.tip
+    }
+
+    /// Takes in a durable row of an earlier run.
+    pub fn apply(&mut self, row: &Row) -> Result<Batch, BatchError> {
+        let batch = Batch::decode(&row.body)?;
+        for event in batch.items.iter().flat_map(|item| &item.events) {
+            evolve(&mut self.state, &batch.moment, event);
+        }
+        self.open.moment = batch.moment;
+        self.tip = Some(row.tip());
+        self.epoch = self.epoch.max(row.epoch);
+        self.set_calendar();
+        Ok(batch)
+    }
+
+    /// Engine time moves on, never back. Nothing moves within a batch.
+    pub fn advance(&mut self, wall: Timestamp) {
+        if self.open.items.is_empty() {
+            let now = self.open.moment.now.max(wall);
+            let moment = self.calendar.moment(now);
+            // A zone's clock may be set back; a business date is not.
+            self.open.moment = if moment.date < self.open.moment.date {
+                Moment {
+                    now,
+                    ..self.open.moment
+                }
+            } else {
+                moment
+            };
+        }
+    }
+
+    /// Decides one command and takes its events in.
+    pub fn decide(&mut self, actor: Actor, cause: u64, command: Command) -> Answer {
+        let initializes = matches!(command, Command::Initialize { .. });
+        let decision = decide(&self.state, &self.open.moment, actor, command);
+        for event in &decision.events {
+            evolve(&mut self.state, &self.open.moment, event);
+        }
+        if !decision.events.is_empty() {
+            self.open.items.push(Item {
+                actor,
+                cause,
+                events: decision.events,
+            });
+        }
+        if initializes {
+            self.set_calendar();
+        }
+        decision.answer
+    }
+
+    /// Decides what is due, at most `limit` things, oldest first; says how many there were.
+    pub fn tick(&mut self, limit: usize) -> usize {
+        (0..limit)
+            .take_while(|_| {
+                let is_due = self
+                    .state
+                    .deadlines
+                    .earliest()
+                    .is_some_and(|at| at <= self.open.moment.now);
+                if is_due {
+                    self.decide(Actor::System, 0, Command::Tick);
+                }
+                is_due
+            })
+            .count()
+    }
+
+    /// When the next thing is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.state.deadlines.earliest()
+    }
+
+    /// Whether anything waits to be made durable.
+    pub fn has_open_batch(&self) -> bool {
+        !self.open.items.is_empty()
+    }
+
+    pub fn open_items(&self) -> usize {
+        self.open.items.len()
+    }
+
+    /// Closes the open batch as the next row; `None` if it is empty.
+    pub fn seal(&mut self, batch_id: [u8; 16]) -> Option<Sealed> {
+        if self.open.items.is_empty() {
+            return None;
+        }
+        let items = std::mem::take(&mut self.open.items);
+        let batch = Batch {
+            moment: self.open.moment,
+            level: self.open.level,
+            items,
+        };
+        let row = Row::seal(self.tip, self.epoch, batch_id, batch.encode());
+        self.tip = Some(row.tip());
+        Some(Sealed { row, batch })
+    }
+
+    fn set_calendar(&mut self) {
+        if let Some(settings) = &self.state.settings
+            && !self
+                .calendar
+                .is_of(&settings.zone, settings.cut_off_minutes)
+            && let Some(calendar) = Calendar::new(&settings.zone, settings.cut_off_minutes)
+        {
+            self.calendar = calendar;
+        }
+    }
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self::new()
+    }
+}
