@@ -113,6 +113,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// The reason it stops for, and its thread.
+    pub fn into_parts(self) -> (oneshot::Receiver<StopReason>, JoinHandle<()>) {
+        (self.stopped, self.thread)
+    }
+
     /// Waits until the engine's thread is gone and the journal is closed.
     pub fn join(self) {
         // A panic was already told as the reason.
@@ -195,12 +200,14 @@ impl Engine {
 
 /// Starts the engine on a core that has taken in everything `journal` holds.
 ///
-/// `batch_id` gives each batch its id; it must not repeat.
+/// `batch_id` gives each batch its id; it must not repeat. `observe` sees each durable batch before anything that rests on it
+/// is answered; it runs on the engine's thread and must be quick.
 pub fn start<J: Journal + 'static>(
     core: Core,
     journal: J,
     options: Options,
     batch_id: impl FnMut() -> [u8; 16] + Send + 'static,
+    observe: impl FnMut(&Durable) + Send + 'static,
 ) -> std::io::Result<Running> {
     let (inputs, commands) = sync_channel(options.queue);
     let (rows, to_append) = sync_channel::<Row>(1);
@@ -218,6 +225,7 @@ pub fn start<J: Journal + 'static>(
         durable: durable.clone(),
         position,
         batch_id: Box::new(batch_id),
+        observe: Box::new(observe),
         options,
         waiting: Vec::new(),
         in_flight: None,
@@ -244,11 +252,7 @@ pub fn start<J: Journal + 'static>(
 }
 
 /// The journal's thread: appends one row after the other; where it is unknown whether one was written, the same again.
-fn append_rows<J: Journal>(
-    mut journal: J,
-    rows: &Receiver<Row>,
-    appended: &SyncSender<Input>,
-) {
+fn append_rows<J: Journal>(mut journal: J, rows: &Receiver<Row>, appended: &SyncSender<Input>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -285,6 +289,7 @@ struct Driver {
     durable: broadcast::Sender<Arc<Durable>>,
     position: watch::Sender<u64>,
     batch_id: Box<dyn FnMut() -> [u8; 16] + Send>,
+    observe: Box<dyn FnMut(&Durable) + Send>,
     options: Options,
     /// Answers that rest on the open batch.
     waiting: Vec<Ready>,
@@ -316,7 +321,8 @@ impl Driver {
                     }
                     Input::Stop => stopping = true,
                     // Not answered: whoever waits is told that the engine stopped.
-                    Input::Command { .. } | Input::Commands { .. } | Input::Read(_) if stopping => {}
+                    Input::Command { .. } | Input::Commands { .. } | Input::Read(_) if stopping => {
+                    }
                     input => self.decide(input),
                 }
             }
@@ -331,19 +337,16 @@ impl Driver {
 
     /// Waits for something to do, no longer than until something is due.
     fn next_input(&mut self) -> Option<Input> {
-        let pause = self
-            .core
-            .next_due()
-            .map_or(Duration::from_secs(1), |at| {
-                Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
-            });
+        let pause = self.core.next_due().map_or(Duration::from_secs(1), |at| {
+            Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
+        });
         // While a batch is under way its answer wakes us.
-        let pause = if self.in_flight.is_some() && self.core.open_items() >= self.options.batch_items
-        {
-            Duration::from_secs(1)
-        } else {
-            pause
-        };
+        let pause =
+            if self.in_flight.is_some() && self.core.open_items() >= self.options.batch_items {
+                Duration::from_secs(1)
+            } else {
+                pause
+            };
         match self.inputs.recv_timeout(pause) {
             Ok(input) => Some(input),
             Err(RecvTimeoutError::Timeout) => None,
@@ -425,9 +428,11 @@ impl Driver {
                 };
                 // The next batch goes on its way before the answers of this one.
                 self.send_batch();
+                let durable = Arc::new(Durable { seq, batch });
+                (self.observe)(&durable);
                 self.position.send_replace(seq);
                 // Nobody may be following.
-                let _ = self.durable.send(Arc::new(Durable { seq, batch }));
+                let _ = self.durable.send(durable);
                 for ready in ready {
                     ready(seq);
                 }

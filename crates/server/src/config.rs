@@ -1,0 +1,164 @@
+//! Settings of this node. Rules, limits and price plans are not here: they are journaled commands.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+/// `paytone.toml`. Every setting has a default; `paytone config` prints them all with comments.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the stores are.
+    pub data: PathBuf,
+    /// The keyring's file, outside every database.
+    pub keyring: PathBuf,
+    pub listen: SocketAddr,
+    /// The origin that phones see, such as `https://pay.example`; part of what they sign.
+    pub origin: String,
+    /// Country of numbers typed without a country code (ISO 3166 alpha-2).
+    pub home_country: String,
+    /// How one-time codes reach a phone, first usable one first.
+    pub code_channels: Vec<String>,
+    pub limits: Limits,
+    pub webhooks: Webhooks,
+    pub bank: Option<Bank>,
+    /// Settled once, when the journal begins.
+    pub begin: Begin,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    pub connections: usize,
+    pub body_bytes: usize,
+    pub header_bytes: usize,
+    pub header_seconds: u64,
+    pub request_seconds: u64,
+    /// Event streams in all.
+    pub streams: usize,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// Lets webhooks go to private addresses.
+    pub allow_private: bool,
+    /// Lets webhooks go without TLS.
+    pub allow_http: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bank {
+    pub url: String,
+    /// Read from the environment variable of this name.
+    #[serde(default)]
+    pub token_variable: Option<String>,
+    #[serde(default = "ten")]
+    pub timeout_seconds: u64,
+    #[serde(default)]
+    pub allow_http: bool,
+}
+
+fn ten() -> u64 {
+    10
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Begin {
+    /// ISO 4217.
+    pub currency: String,
+    pub currency_digits: u8,
+    /// IANA time zone of business days.
+    pub zone: String,
+    /// Minutes after midnight at which a business day begins.
+    pub cut_off_minutes: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("paytone-data"),
+            keyring: PathBuf::from("paytone-keyring.toml"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8400)),
+            origin: "http://127.0.0.1:8400".to_owned(),
+            home_country: "CN".to_owned(),
+            code_channels: Vec::new(),
+            limits: Limits::default(),
+            webhooks: Webhooks::default(),
+            bank: None,
+            begin: Begin::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            body_bytes: 64 << 10,
+            header_bytes: 16 << 10,
+            header_seconds: 10,
+            request_seconds: 45,
+            streams: 100_000,
+        }
+    }
+}
+
+impl Default for Begin {
+    fn default() -> Self {
+        Self {
+            currency: "CNY".to_owned(),
+            currency_digits: 2,
+            zone: "Asia/Shanghai".to_owned(),
+            cut_off_minutes: 0,
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {path}: {why}")]
+    Read { path: PathBuf, why: String },
+    #[error("{path}: {why}")]
+    Wrong { path: PathBuf, why: String },
+}
+
+impl Config {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Wrong {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.data.join("journal.sqlite")
+    }
+
+    pub fn subject_keys(&self) -> PathBuf {
+        self.data.join("subject-keys.sqlite")
+    }
+
+    pub fn views(&self) -> PathBuf {
+        self.data.join("views.sqlite")
+    }
+
+    pub fn deliveries(&self) -> PathBuf {
+        self.data.join("deliveries.sqlite")
+    }
+
+    /// The admin API's local socket.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.data.join("admin.sock")
+    }
+}

@@ -1,0 +1,5 @@
+//! Connections, limits, routing.
+
+mod serve;
+
+pub use serve::{Served, serve};

@@ -1,0 +1,271 @@
+//! One node: its stores, its engine, and what every edge holds of them.
+
+use std::{
+    fmt::Write as _,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use paytone_connectors::prompt::{CodeChannel, channel};
+use paytone_domain::{
+    Actor, Answer, Command, Event,
+    ids::{KeyringFingerprint, MandateId, PaymentId, SubscriberId},
+    mandate::MandateEvent,
+    money::Currency,
+    payment::PaymentEvent,
+};
+use paytone_engine::{Answered, Engine, EngineError, StopReason};
+use paytone_journal::{Keyring, PublicIds, SqliteJournal, SubjectKeys};
+use tokio::sync::{broadcast::error::RecvError, oneshot};
+
+use crate::{
+    config::Config,
+    edge::{directory::Directory, waiters::Waiters},
+};
+
+/// What every edge holds.
+pub struct Node {
+    pub config: Config,
+    pub engine: Engine,
+    pub keyring: Keyring,
+    pub ids: PublicIds,
+    pub subjects: SubjectKeys,
+    pub directory: Arc<Directory>,
+    pub waiters: Arc<Hub>,
+    pub code_channel: Option<Box<dyn CodeChannel>>,
+    /// Whether this is the demo, which shows codes on the page and opens without a real SMS channel.
+    pub demo: bool,
+    requests: AtomicU64,
+}
+
+/// Who waits for what.
+#[derive(Default)]
+pub struct Hub {
+    pub payments: Arc<Waiters<PaymentId>>,
+    pub mandates: Arc<Waiters<MandateId>>,
+    pub subscribers: Arc<Waiters<SubscriberId>>,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot make {path}: {why}")]
+    Folder { path: PathBuf, why: String },
+    #[error(transparent)]
+    Store(#[from] paytone_journal::OpenError),
+    #[error(transparent)]
+    Keyring(#[from] paytone_journal::keyring::KeyringError),
+    #[error("the keyring does not fit this journal: it belongs to another one")]
+    WrongKeyring,
+    #[error(transparent)]
+    Replay(#[from] paytone_engine::ReplayError),
+    #[error("setting {setting}: {why}")]
+    Setting { setting: &'static str, why: String },
+    #[error("the engine does not start: {0}")]
+    Engine(String),
+}
+
+/// A node that runs; `stopped` tells why it ended.
+pub struct Started {
+    pub node: Arc<Node>,
+    pub stopped: oneshot::Receiver<StopReason>,
+    running: std::thread::JoinHandle<()>,
+}
+
+impl Started {
+    /// Makes durable what was decided and closes the journal.
+    pub fn stop(self) {
+        self.node.engine.stop();
+        drop(self.running.join());
+    }
+}
+
+impl Node {
+    /// Opens the stores, replays the journal and starts the engine.
+    pub async fn start(config: Config, demo: bool) -> Result<Started, StartError> {
+        std::fs::create_dir_all(&config.data).map_err(|error| StartError::Folder {
+            path: config.data.clone(),
+            why: error.to_string(),
+        })?;
+        let code_channel = code_channel(&config, demo)?;
+        let keyring = Keyring::load(&config.keyring)?;
+        let mut journal = SqliteJournal::open(config.journal()).await?;
+        let mut batches = 0_u64;
+        let core = paytone_engine::replay(&mut journal, |_, _| batches += 1).await?;
+        tracing::info!(batches, "journal replayed");
+        let fingerprint = KeyringFingerprint(keyring.fingerprint());
+        let begins = match &core.state().settings {
+            Some(settings) if settings.keyring != fingerprint => {
+                return Err(StartError::WrongKeyring);
+            }
+            Some(_) => false,
+            None => true,
+        };
+        let subjects = SubjectKeys::open(config.subject_keys(), &keyring).await?;
+        let directory = Arc::new(Directory::of(core.state()));
+        let observed = Arc::clone(&directory);
+        let running = paytone_engine::start(
+            core,
+            journal,
+            paytone_engine::Options::default(),
+            random,
+            move |durable| {
+                observed.observe(durable);
+            },
+        )
+        .map_err(|error| StartError::Engine(error.to_string()))?;
+        let engine = running.engine.clone();
+        if begins {
+            begin(&engine, &config, fingerprint).await?;
+        }
+        let waiters = Arc::new(Hub::default());
+        tokio::spawn(Arc::clone(&waiters).follow(engine.clone()));
+        let ids = keyring.public_ids().clone();
+        let node = Arc::new(Self {
+            config,
+            engine,
+            keyring,
+            ids,
+            subjects,
+            directory,
+            waiters,
+            code_channel,
+            demo,
+            requests: AtomicU64::new(1),
+        });
+        let (stopped, running) = running.into_parts();
+        Ok(Started {
+            node,
+            stopped,
+            running,
+        })
+    }
+
+    /// A number for one request, which its log lines and its batch item carry.
+    pub fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub fn currency(&self) -> Currency {
+        self.directory.currency()
+    }
+
+    /// Asks the engine for one decision.
+    pub async fn submit(
+        &self,
+        actor: Actor,
+        command: Command,
+    ) -> Result<Answered<Answer>, EngineError> {
+        self.engine
+            .submit(actor, self.next_request(), command)
+            .await
+    }
+}
+
+fn code_channel(config: &Config, demo: bool) -> Result<Option<Box<dyn CodeChannel>>, StartError> {
+    let setting = "code_channels";
+    let mut why = String::new();
+    for name in &config.code_channels {
+        match channel(name, demo) {
+            Ok(channel) => return Ok(Some(channel)),
+            Err(error) => {
+                let _ = write!(why, "{error}; ");
+            }
+        }
+    }
+    if why.is_empty() {
+        Ok(None)
+    } else {
+        Err(StartError::Setting { setting, why })
+    }
+}
+
+async fn begin(
+    engine: &Engine,
+    config: &Config,
+    keyring: KeyringFingerprint,
+) -> Result<(), StartError> {
+    let begin = &config.begin;
+    let currency = Currency::new(&begin.currency, begin.currency_digits).ok_or_else(|| {
+        StartError::Setting {
+            setting: "begin.currency",
+            why: "an ISO 4217 code of three capitals with at most four minor digits".to_owned(),
+        }
+    })?;
+    if paytone_domain::time::Calendar::new(&begin.zone, begin.cut_off_minutes).is_none() {
+        return Err(StartError::Setting {
+            setting: "begin.zone",
+            why: format!(
+                "{} is not an IANA time zone, or the cut-off is not within a day",
+                begin.zone
+            ),
+        });
+    }
+    let command = Command::Initialize {
+        currency,
+        zone: begin.zone.clone(),
+        cut_off_minutes: begin.cut_off_minutes,
+        keyring,
+    };
+    let answered = engine.submit(Actor::Console, 0, command).await;
+    answered
+        .map(|_| ())
+        .map_err(|error| StartError::Engine(error.to_string()))
+}
+
+/// 16 random bytes.
+pub fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+impl Hub {
+    /// Wakes those who wait, batch after batch.
+    async fn follow(self: Arc<Self>, engine: Engine) {
+        let mut durable = engine.follow();
+        loop {
+            match durable.recv().await {
+                Ok(batch) => {
+                    for event in batch.batch.items.iter().flat_map(|item| &item.events) {
+                        self.wake(event);
+                    }
+                }
+                Err(RecvError::Lagged(_)) => {
+                    self.payments.wake_all();
+                    self.mandates.wake_all();
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn wake(&self, event: &Event) {
+        match event {
+            Event::Payment(event) => self.payments.wake(match event {
+                PaymentEvent::Requested { id, .. }
+                | PaymentEvent::Approved { id, .. }
+                | PaymentEvent::Authorized { id, .. }
+                | PaymentEvent::Captured { id, .. }
+                | PaymentEvent::Ended { id, .. }
+                | PaymentEvent::Vetoed { id, .. }
+                | PaymentEvent::Refunded { id, .. } => *id,
+            }),
+            Event::Mandate(event) => self.mandates.wake(match event {
+                MandateEvent::Requested { id, .. }
+                | MandateEvent::Approved { id, .. }
+                | MandateEvent::Refused { id, .. }
+                | MandateEvent::Expired { id }
+                | MandateEvent::Suspended { id }
+                | MandateEvent::Resumed { id, .. }
+                | MandateEvent::Ended { id, .. }
+                | MandateEvent::Cancelled { id }
+                | MandateEvent::Vetoed { id, .. } => *id,
+            }),
+            _ => {}
+        }
+    }
+}
