@@ -6,10 +6,24 @@
 //! | [`node`] | opens stores, replays the journal, runs the engine: what every edge holds |
 //! | [`edge`] | what edges share: problems, amounts, numbers, ids, sealed texts, the directory of keys and devices |
 //! | [`http`] | connections, limits, routing |
+//! | [`api`] | the merchant's and the phone's API |
+//! | [`admin`] | the operator's API |
+//! | [`pages`] | what people look at |
+//! | [`views`] | SQL tables derived from the journal |
+//! | [`webhooks`], [`workers`] | what goes out: notifications, money |
+//! | [`cli`], [`demo`] | the command line and the demo world |
 //!
 //! **Not here:** rules. What is allowed is decided by `paytone-domain`.
 
+pub mod admin;
+pub mod api;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod edge;
 pub mod http;
 pub mod node;
+pub mod pages;
+pub mod views;
+pub mod webhooks;
+pub mod workers;

@@ -1,5 +1,7 @@
 //! Connections, limits, routing.
 
+mod router;
 mod serve;
 
+pub use router::router;
 pub use serve::{Served, serve};

@@ -1,0 +1,4 @@
+//! The APIs, one folder per standard.
+
+pub mod phone;
+pub mod v1;

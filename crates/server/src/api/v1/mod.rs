@@ -1,0 +1,11 @@
+//! The merchant API.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::node::Node;
+
+pub fn router() -> Router<Arc<Node>> {
+    Router::new()
+}

@@ -1,0 +1,1 @@
+//! The demo: a small believable world on an embedded store.
