@@ -40,6 +40,7 @@ function front(world) {
   return [
     h("div", { class: "stack tight" }, h("h1", {}, t("demo.title")), h("p", { class: "quiet lead" }, t("demo.lead"))),
     h("ol", { class: "tour card" }, [1, 2, 3, 4].map((step) => h("li", {}, t(`demo.step_${step}`)))),
+    phones(world),
     h(
       "div",
       { class: "doors" },
@@ -53,7 +54,6 @@ function front(world) {
       ),
       door("settings", t("demo.reference"), t("demo.reference_text"), h("a", { class: "button second", href: "/reference/", testid: "demo-reference" }, t("demo.open_reference"))),
     ),
-    phones(world),
   ];
 }
 

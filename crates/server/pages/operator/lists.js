@@ -15,10 +15,10 @@ function listScreen(main, { title, path, draw }) {
     .catch((error) => show(place, notice("bad", h("p", {}, wordsFor(error)))));
 }
 
-function table(testid, columns, rows) {
+function table(testid, name, columns, rows) {
   return h(
     "div",
-    { class: "table-wrap" },
+    { class: "table-wrap", tabindex: "0", role: "region", "aria-label": name },
     h("table", { testid }, h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col" }, column)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))),
   );
 }
@@ -30,6 +30,7 @@ export function merchantsScreen(main) {
     draw: ({ data }) =>
       table(
         "merchants",
+        t("operator.place.merchants"),
         [t("operator.column.merchant"), t("operator.category"), t("operator.plan"), t("operator.column.status")],
         data.map((merchant) => [h("span", {}, h("span", { class: "strong" }, merchant.name), h("br", {}), h("span", { class: "quiet fixed" }, merchant.id)), tCode("category", merchant.category, merchant.category), merchant.plan ?? "–", statusChip(merchant.status)]),
       ),
@@ -45,10 +46,21 @@ export function worklistScreen(main) {
         ? notice("good", h("p", {}, t("operator.worklist_empty")))
         : table(
             "worklist",
+            t("operator.place.worklist"),
             [t("operator.work"), t("operator.since"), t("operator.about")],
             data.map((item) => [h("span", {}, h("span", { class: "strong" }, tCode("work", item.kind, item.kind)), item.detail && [h("br", {}), h("span", { class: "quiet small" }, item.detail)]), dayAndTime(item.at), item.payment ? h("a", { href: `#/payment/${encodeURIComponent(item.payment)}` }, item.payment) : "–"]),
           ),
   });
+}
+
+/// `{four_eyes: {rules: true}}` → `["four_eyes.rules", true]`.
+function flat(rules, before = "") {
+  return Object.entries(rules).flatMap(([name, value]) => (value && typeof value === "object" && !Array.isArray(value) ? flat(value, `${before}${name}.`) : [[before + name, value]]));
+}
+
+function valueWords(value) {
+  if (typeof value === "boolean") return t(value ? "operator.yes" : "operator.no");
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 export function rulesScreen(main) {
@@ -59,8 +71,9 @@ export function rulesScreen(main) {
       h("p", { class: "quiet" }, t("operator.rules_version", { version })),
       table(
         "rules",
+        t("operator.place.rules"),
         [t("operator.rule"), t("operator.value")],
-        rules.map((rule) => [h("span", {}, h("span", { class: "strong" }, tCode("reason", rule.code, rule.code)), h("br", {}), h("span", { class: "quiet fixed" }, rule.code)), h("span", { class: "rule-value" }, typeof rule.value === "string" ? rule.value : JSON.stringify(rule.value, null, 1))]),
+        flat(rules).map(([name, value]) => [h("span", {}, h("span", { class: "strong" }, tCode("rule", name, name)), h("br", {}), h("span", { class: "quiet fixed" }, name)), valueWords(value)]),
       ),
     ],
   });

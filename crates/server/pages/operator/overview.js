@@ -29,8 +29,12 @@ function bytes(size) {
   return `${new Intl.NumberFormat(languageTag(), { maximumFractionDigits: 1 }).format(size)} ${steps[step]}`;
 }
 
-/// A list of names with a bar each; `whole` is what a full bar stands for.
-function shares(rows, whole, words) {
+function byStatus(numbers) {
+  return h("ul", { class: "stack tight" }, Object.entries(numbers).map(([status, number]) => h("li", { class: "row apart" }, statusChip(status), h("span", { class: "strong figures" }, count(number)))));
+}
+
+/// A list of names with a bar each; `length(part, whole)` is its length in per mille.
+function shares(rows, whole, length) {
   if (rows.length === 0) return h("p", { class: "quiet" }, t("operator.nothing_today"));
   return h(
     "ul",
@@ -40,7 +44,7 @@ function shares(rows, whole, words) {
         "li",
         {},
         h("div", { class: "row apart" }, h("span", {}, name), h("span", { class: "strong figures" }, shown)),
-        svg("svg", { class: "share-bar", viewBox: "0 0 1000 16", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { class: "bar-all", width: 1000, height: 16 }), svg("rect", { class: "bar-used", width: words(part, whole), height: 16 })),
+        svg("svg", { class: "share-bar", viewBox: "0 0 1000 16", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { class: "bar-all", width: 1000, height: 16 }), svg("rect", { class: "bar-used", width: length(part, whole), height: 16 })),
       ),
     ),
   );
@@ -74,21 +78,24 @@ function page(overview, chart) {
     h(
       "div",
       { class: "two" },
-      h("section", { class: "card stack" }, h("h2", {}, t("operator.by_hour")), chart, hourTable(overview.by_hour, currency)),
       h(
-        "section",
-        { class: "card stack" },
-        h("h2", {}, t("operator.by_status")),
-        h("ul", { class: "stack tight" }, Object.entries(today.by_status).map(([status, number]) => h("li", { class: "row apart" }, statusChip(status), h("span", { class: "strong figures" }, count(number))))),
-        h("h2", {}, t("operator.declined")),
-        shares(Object.entries(today.declined_by_reason).sort((first, second) => second[1] - first[1]).map(([reason, number]) => [tCode("reason", reason, reason), number, count(number)]), most, (part, whole) => Math.round((part * 1000) / whole)),
+        "div",
+        { class: "stack" },
+        h("section", { class: "card stack" }, h("h2", {}, t("operator.by_hour")), chart, hourTable(overview.by_hour, currency)),
+        h("section", { class: "stack tight" }, h("div", { class: "row apart" }, h("h2", {}, t("operator.latest")), h("a", { href: "#/payments", class: "button plain compact" }, t("home.all"))), paymentTable(overview.latest)),
       ),
-    ),
-    h(
-      "div",
-      { class: "two" },
-      h("section", { class: "stack tight" }, h("div", { class: "row apart" }, h("h2", {}, t("operator.latest")), h("a", { href: "#/payments", class: "button plain compact" }, t("home.all"))), paymentTable(overview.latest)),
-      h("section", { class: "card stack" }, h("h2", {}, t("operator.top_merchants")), shares(overview.top_merchants.map((merchant) => [merchant.name, merchant.amount, amountElement(merchant.amount, currency)]), overview.top_merchants[0]?.amount ?? "0", perMille)),
+      h(
+        "div",
+        { class: "stack" },
+        h("section", { class: "card stack" }, h("h2", {}, t("operator.by_status")), byStatus(today.by_status)),
+        h(
+          "section",
+          { class: "card stack" },
+          h("h2", {}, t("operator.declined")),
+          shares(Object.entries(today.declined_by_reason).sort((first, second) => second[1] - first[1]).map(([reason, number]) => [tCode("reason", reason, reason), number, count(number)]), most, (part, whole) => Math.round((part * 1000) / whole)),
+        ),
+        h("section", { class: "card stack" }, h("h2", {}, t("operator.top_merchants")), shares(overview.top_merchants.map((merchant) => [merchant.name, merchant.amount, amountElement(merchant.amount, currency)]), overview.top_merchants[0]?.amount ?? "0", perMille)),
+      ),
     ),
   ];
 }

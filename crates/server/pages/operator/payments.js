@@ -15,7 +15,7 @@ export function paymentTable(rows) {
   if (rows.length === 0) return h("p", { class: "card quiet" }, t("operator.no_payments"));
   return h(
     "div",
-    { class: "table-wrap" },
+    { class: "table-wrap", tabindex: "0", role: "region", "aria-label": t("operator.place.payments") },
     h(
       "table",
       { class: "cards", testid: "payments" },
@@ -109,9 +109,9 @@ function detail(payment) {
       h(
         "section",
         { class: "card stack" },
+        h("h1", {}, payment.merchant.name),
         h("div", { class: "row apart wrap" }, amountElement(payment.amount, payment.currency, { large: true }), statusChip(payment.status)),
         facts(
-          [t("operator.column.merchant"), payment.merchant.name],
           [t("operator.column.payer"), payment.payer],
           [t("history.purpose"), payment.description],
           [t("operator.reference"), payment.reference],

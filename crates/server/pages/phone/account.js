@@ -30,10 +30,15 @@ export async function refreshPrompts() {
   tell("prompts");
 }
 
+/// A new phone's request may wait without an end.
+function endOf(prompt) {
+  return prompt.deadline ? Date.parse(prompt.deadline) : Number.MAX_SAFE_INTEGER;
+}
+
 export function openPrompts() {
   return account.prompts
-    .filter((prompt) => secondsUntil(prompt.deadline) > 0)
-    .sort((first, second) => Date.parse(first.deadline) - Date.parse(second.deadline));
+    .filter((prompt) => !prompt.deadline || secondsUntil(prompt.deadline) > 0)
+    .sort((first, second) => endOf(first) - endOf(second));
 }
 
 /// Takes a prompt off the list because it was answered here or closed elsewhere.
@@ -45,6 +50,7 @@ export function closePrompt(id, status = null) {
 
 function setConnected(connected) {
   clearTimeout(lostTimer);
+  lostTimer = null;
   if (account.connected === connected) return;
   account.connected = connected;
   tell("connection");
@@ -83,8 +89,7 @@ export function follow(active) {
     },
     onlost: () => {
       // A single dropped connection is normal and mended within a second; only a lasting loss is worth a word.
-      clearTimeout(lostTimer);
-      lostTimer = setTimeout(() => setConnected(false), 4000);
+      lostTimer ??= setTimeout(() => setConnected(false), 4000);
     },
     ongone: () => tell("gone"),
   });

@@ -19,7 +19,7 @@ import { settingsScreen } from "/phone/settings.js";
 import { byId, h, show } from "/shared/dom.js";
 import { languageSwitch, loadMessages, t, tCount } from "/shared/messages.js";
 import { money } from "/shared/money.js";
-import { actionButton, icon, loading, notice } from "/shared/parts.js";
+import { actionButton, icon, loading, notice, toast } from "/shared/parts.js";
 import { wordsFor } from "/shared/request.js";
 
 const tabs = [
@@ -38,6 +38,7 @@ const deferred = new Set();
 const notified = new Set();
 let leaveScreen = () => {};
 let shownPrompt = null;
+let bannerCount = 0;
 
 function drawTabs(current) {
   show(
@@ -77,19 +78,30 @@ function drawBanner() {
         icon("forward"),
       ),
   );
+  bannerCount = openPrompts().length;
   document.title = openPrompts().length > 0 ? `● ${tCount("requests.title", openPrompts().length)} · Paytone` : "Paytone";
 }
 
-async function notify(prompt) {
+async function notifyInBackground(title, text, tag) {
+  if (document.visibilityState === "visible" || !("Notification" in window) || Notification.permission !== "granted") return;
+  const registration = await navigator.serviceWorker?.getRegistration("/phone/");
+  registration?.showNotification(title, { body: text ?? "", tag, icon: "/phone/icon.svg", requireInteraction: true, data: { url: location.href } });
+}
+
+function notify(prompt) {
   if (notified.has(prompt.id)) return;
   notified.add(prompt.id);
-  if (document.visibilityState === "visible" || !("Notification" in window) || Notification.permission !== "granted") return;
-  const title = t(`notification.${prompt.kind}`, {
-    merchant: prompt.merchant?.name ?? "",
-    amount: prompt.amount ? money(prompt.amount, prompt.currency) : "",
-  });
-  const registration = await navigator.serviceWorker?.getRegistration("/phone/");
-  registration?.showNotification(title, { body: prompt.purpose ?? "", tag: prompt.id, icon: "/phone/icon.svg", requireInteraction: true, data: { url: location.href } });
+  const amount = prompt.amount ? money(prompt.amount, prompt.currency) : "";
+  notifyInBackground(t(`notification.${prompt.kind}`, { merchant: prompt.merchant?.name ?? "", amount }), prompt.purpose, prompt.id);
+}
+
+/// A charge under a mandate asked nothing, so it is told.
+function tellCharge(item) {
+  if (!item?.mandate || item.kind !== "payment" || !["authorized", "captured"].includes(item.status) || notified.has(item.id)) return;
+  notified.add(item.id);
+  const words = t("notification.charge", { merchant: item.merchant.name, amount: money(item.amount, item.currency) });
+  toast(words);
+  notifyInBackground(words, item.purpose, item.id);
 }
 
 function nextPrompt() {
@@ -103,7 +115,10 @@ function nextPrompt() {
   openPrompt(prompt, {
     place: () => ({ now: 1, of: Math.max(1, openPrompts().length) }),
     onlater: () => deferred.add(prompt.id),
-    onanswered: (status) => closePrompt(prompt.id, status),
+    onanswered: (status) => {
+      closePrompt(prompt.id, status);
+      refreshMe().catch(() => {});
+    },
     onclose: () => {
       shownPrompt = null;
       nextPrompt();
@@ -132,6 +147,11 @@ function openApp() {
     if (detail.this && detail.status === "removed") gone();
     else await refreshMe().catch(() => {});
   });
+  changes.addEventListener("payment", ({ detail }) => tellCharge(detail));
+  // A request that was put off ends without an event of its own on this side.
+  setInterval(() => {
+    if (openPrompts().length !== bannerCount) drawBanner();
+  }, 1000);
   follow(true);
 }
 
@@ -168,7 +188,7 @@ async function start() {
   show(root, h("main", { class: "phone-main stack middle" }, loading()));
   const record = await loadDevice();
   if (!record) {
-    show(root, h("div", { class: "row apart enrol-top" }, h("span", { class: "brand" }, h("img", { src: "/shared/logo.svg", alt: "" }), "Paytone"), languageSwitch()), main);
+    show(root, h("header", { class: "row apart enrol-top" }, h("span", { class: "brand" }, h("img", { src: "/shared/logo.svg", alt: "" }), "Paytone"), languageSwitch()), main);
     enrolScreen(main, start);
     return;
   }

@@ -24,7 +24,7 @@ function documentOf(prompt, matchCode) {
     mandate: prompt.mandate ?? null,
     payer: prompt.payer,
     device: thisDevice().device,
-    deadline: prompt.deadline,
+    deadline: prompt.deadline ?? null,
     origin: location.origin,
     match_code: matchCode,
   };

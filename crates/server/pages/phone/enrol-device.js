@@ -6,7 +6,7 @@ import { forgetDevice, makeKey, saveDevice } from "/phone/keys.js";
 import { h, show } from "/shared/dom.js";
 import { pinPad } from "/shared/keypad.js";
 import { t, tCount } from "/shared/messages.js";
-import { actionButton, confirmDialog, icon, notice, statusChip } from "/shared/parts.js";
+import { actionButton, confirmDialog, icon, notice, statusChip, toast } from "/shared/parts.js";
 import { wordsFor } from "/shared/request.js";
 import { dayAndTime } from "/shared/time.js";
 
@@ -70,8 +70,10 @@ function pinStep(main, done, proven, recovery) {
         await done();
       } catch (error) {
         const left = error.body?.tries_left;
-        if (error.status === 410) startOver(wordsFor(error));
-        else if (setting) startOver(wordsFor(error));
+        if (error.status === 410) {
+          toast(wordsFor(error));
+          await done();
+        } else if (setting) startOver(wordsFor(error));
         else pad.refuse(error.code === "wrong_pin" && left !== undefined ? tCount("pin.wrong", left) : wordsFor(error));
       } finally {
         first = null;

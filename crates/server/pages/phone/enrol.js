@@ -32,11 +32,12 @@ function numberStep(main, done, number, fault = "") {
       input.focus();
     }
   }, { kind: "wide", testid: "enrol-send" });
+  send.type = "submit";
   show(
     main,
     h(
       "form",
-      { class: "stack loose enrol", novalidate: true, onsubmit: (event) => { event.preventDefault(); send.click(); } },
+      { class: "stack loose enrol", novalidate: true, onsubmit: (event) => event.preventDefault() },
       h("div", { class: "stack tight" }, h("h1", {}, t("enrol.title")), h("p", { class: "quiet" }, t("enrol.lead"))),
       h(
         "div",

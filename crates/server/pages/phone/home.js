@@ -46,7 +46,7 @@ export function homeScreen(main) {
 
 function overview(me) {
   return [
-    h("header", { class: "row apart home-top" }, h("div", {}, h("p", { class: "strong" }, me.name ? t("home.hello", { name: me.name }) : t("home.hello_plain")), h("p", { class: "quiet small figures", testid: "home-number" }, me.number)), h("img", { src: "/shared/logo.svg", alt: "Paytone", width: 36, height: 36 })),
+    h("header", { class: "row apart home-top" }, h("div", {}, h("h1", { class: "greeting" }, me.name ? t("home.hello", { name: me.name }) : t("home.hello_plain")), h("p", { class: "quiet small figures", testid: "home-number" }, me.number)), h("img", { src: "/shared/logo.svg", alt: "Paytone", width: 36, height: 36 })),
     me.pin.locked && notice("bad", h("p", { class: "strong" }, t("pin.locked_title")), h("p", { class: "small" }, t("pin.locked_text"))),
     h(
       "section",

@@ -8,7 +8,7 @@
 
 import { changes } from "/phone/account.js";
 import { approve, refuse } from "/phone/approval.js";
-import { showResult } from "/phone/result.js";
+import { showResult, showShortage } from "/phone/result.js";
 import { countdownRing } from "/shared/countdown.js";
 import { h, show } from "/shared/dom.js";
 import { pinPad } from "/shared/keypad.js";
@@ -18,9 +18,18 @@ import { actionButton, avatar, confirmDialog, facts, icon, notice, toast } from 
 import { Problem, Unreachable, wordsFor } from "/shared/request.js";
 import { clockTimeExact, day } from "/shared/time.js";
 
+// A new phone's request lasts for a day or without end; seconds would only worry.
+const longestCountdown_ms = 3_600_000;
+
+function countsDown(prompt) {
+  return Boolean(prompt.deadline) && Date.parse(prompt.deadline) - Date.parse(prompt.created_at) <= longestCountdown_ms;
+}
+
 export function openPrompt(prompt, { place, onlater, onanswered, onclose }) {
   const body = h("div", { class: "prompt-body" });
-  const ring = countdownRing({ from: prompt.created_at, deadline: prompt.deadline, size: 64, testid: "prompt-countdown", onend: () => finish({ kind: "expired" }) });
+  const ring = countsDown(prompt)
+    ? countdownRing({ from: prompt.created_at, deadline: prompt.deadline, size: 64, testid: "prompt-countdown", onend: () => finish({ kind: "expired" }) })
+    : { element: h("span", {}), stop: () => {} };
   const dialog = h("dialog", { class: "prompt", "aria-labelledby": "prompt-title", testid: "prompt", "data-prompt": prompt.id }, body);
   const standing = { sending: false, finished: false };
 
@@ -190,6 +199,9 @@ function onfault(screen, pad, error) {
     pad.refuse(tCount("pin.wrong", error.body.tries_left ?? 0));
   } else if (error instanceof Problem && (error.status === 429 || error.status >= 500)) {
     pad.refuse(wordsFor(error));
+  } else if (error instanceof Problem && error.code === "insufficient_funds") {
+    // The request stays open: the payer may add money or change the order of sources and try again.
+    showShortage(screen.body, screen.prompt, { again: () => drawFacts(screen), later: screen.later });
   } else {
     screen.finish({ kind: "problem", error });
   }

@@ -6,9 +6,10 @@ import { h, show } from "/shared/dom.js";
 import { t, tCode } from "/shared/messages.js";
 import { amountElement, money } from "/shared/money.js";
 import { icon } from "/shared/parts.js";
+import { clockTimeExact } from "/shared/time.js";
 
 // Problem codes with a screen of their own; any other shows the problem's own words.
-const problemScreens = new Set(["wrong_code", "too_late", "already_decided", "insufficient_funds", "pin_locked", "vetoed", "device_not_active", "facts_differ"]);
+const problemScreens = new Set(["wrong_code", "too_late", "already_decided", "pin_locked", "vetoed", "device_not_active", "facts_differ"]);
 
 // What the status that a prompt was closed with, or that an approval led to, looks like.
 const outcomes = {
@@ -33,9 +34,6 @@ function explanation(name, prompt, result) {
   const merchant = prompt.merchant?.name ?? "";
   if (name === "problem") return result.error.words;
   if (name === "vetoed") return tCode("veto", result.error.body.reason, t("result.vetoed.text"));
-  if (name === "insufficient_funds" && account.me) {
-    return t("result.insufficient_funds.text", { available: money(account.me.balance.available, account.me.currency) });
-  }
   return t(`result.${name}.text`, { merchant });
 }
 
@@ -53,15 +51,35 @@ function draw(body, prompt, result, name, close) {
     h(
       "div",
       { class: "stack loose middle centred result", testid: "result", "data-result": name, role: "status" },
+      h("div", { class: "grow" }),
       h("div", { class: `medallion ${colour}` }, name === "funding" ? h("span", { class: "spinner large" }) : icon(shape, 44)),
       heading,
       name === "paid" && h("p", {}, amountElement(prompt.amount, prompt.currency, { large: true })),
       name === "paid" && h("p", { class: "strong" }, prompt.merchant.name),
       h("p", { class: "quiet" }, explanation(name, prompt, result)),
       h("div", { class: "grow" }),
-      name === "insufficient_funds" &&
-        h("a", { class: "button second wide", href: "#/settings", onclick: close, testid: "result-sources" }, t("result.see_sources")),
       h("button", { type: "button", class: "button wide", onclick: close, testid: "result-done" }, t("action.done")),
+    ),
+  );
+  heading.focus();
+}
+
+/// Not enough money: nothing has ended, so this is a pause and not a result.
+export function showShortage(body, prompt, { again, later }) {
+  const heading = h("h1", { id: "prompt-title", tabindex: "-1", testid: "result-title" }, t("result.insufficient_funds.title"));
+  const words = { available: money(account.me.balance.available, account.me.currency), time: clockTimeExact(prompt.deadline) };
+  show(
+    body,
+    h(
+      "div",
+      { class: "stack loose middle centred result", testid: "result", "data-result": "insufficient_funds", role: "status" },
+      h("div", { class: "grow" }),
+      h("div", { class: "medallion bad" }, icon("alert", 44)),
+      heading,
+      h("p", { class: "quiet" }, t("result.insufficient_funds.text", words)),
+      h("div", { class: "grow" }),
+      h("a", { class: "button second wide", href: "#/settings", onclick: later, testid: "result-sources" }, t("result.see_sources")),
+      h("button", { type: "button", class: "button wide", onclick: again, testid: "result-again" }, t("action.try_again")),
     ),
   );
   heading.focus();

@@ -23,6 +23,7 @@ const shell = [
   "/phone/stream.js",
   "/phone/icon.svg",
   "/phone/manifest.webmanifest",
+  "/shared/logo.svg",
   "/shared/style.css",
   "/shared/dom.js",
   "/shared/messages.js",

@@ -27,7 +27,8 @@ export function countdownRing({ from, deadline, size = 72, onend = () => {}, tes
   let timer = null;
   const stop = () => clearInterval(timer);
   const tick = () => {
-    const seconds = secondsUntil(deadline);
+    // The clock is known to within the network's delay; more than the whole time would look like a mistake.
+    const seconds = Math.min(total_s, secondsUntil(deadline));
     words.textContent = minutesAndSeconds(seconds);
     left.setAttribute("stroke-dashoffset", length * (1 - Math.min(1, seconds / total_s)));
     element.classList.toggle("short", seconds <= 30);

@@ -39,6 +39,8 @@ export function pinPad({ oncomplete, label = t("pin.label") }) {
     } finally {
       busy = false;
       draw();
+      // The pressed key was locked meanwhile and lost the focus; without this a keyboard would be left nowhere.
+      if (element.isConnected) element.focus({ preventScroll: true });
     }
   };
 

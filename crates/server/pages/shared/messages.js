@@ -39,8 +39,9 @@ export async function loadMessages() {
   document.documentElement.lang = current.tag;
 }
 
+/// The tag for dates and figures: the reader's own region where the browser names one for this language.
 export function languageTag() {
-  return current.tag;
+  return (navigator.languages ?? []).find((wish) => wish.toLowerCase().split("-")[0] === current.code) ?? current.tag;
 }
 
 /// "en" or "zh".

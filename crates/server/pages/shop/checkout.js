@@ -65,9 +65,10 @@ export function checkoutScreen(main, catalogue, id) {
     }
   }, { kind: "wide", testid: "checkout-pay" });
 
+  pay.type = "submit";
   const form = h(
     "form",
-    { class: "card stack loose checkout-form", novalidate: true, onsubmit: (event) => { event.preventDefault(); pay.click(); } },
+    { class: "card stack loose checkout-form", novalidate: true, onsubmit: (event) => event.preventDefault() },
     h("div", { class: "row" }, h("img", { src: "/shared/logo.svg", alt: "", width: 28, height: 28 }), h("h2", {}, t("checkout.by_number"))),
     h("div", { class: "field" }, h("label", { for: "number" }, t("checkout.number")), number, h("p", { class: "hint", id: "number-hint" }, t("checkout.number_hint")), numberFault),
     h("fieldset", { class: "stack tight" }, h("legend", {}, t("checkout.whose")), h("div", { class: "stack tight whose" }, choice("mine", true), choice("other", false))),

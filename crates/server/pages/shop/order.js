@@ -92,7 +92,7 @@ function endCard(payment, item) {
     "section",
     { class: "card stack loose centred order-card", testid: `order-${name}` },
     h("div", { class: `medallion ${colour}` }, icon(shape, 44)),
-    h("div", { class: "stack tight" }, h("h1", { testid: "order-title" }, t(`order.${name}`)), h("p", { class: "quiet" }, name === "declined" ? tCode("decline", payment.decline?.code, payment.decline?.message) : t(`order.${name}_text`))),
+    h("div", { class: "stack tight" }, h("h1", { testid: "order-title" }, t(`order.${name}`)), h("p", { class: "quiet" }, name === "declined" ? payment.decline ? tCode("decline", payment.decline.code, payment.decline.message) : t("order.declined_text") : t(`order.${name}_text`))),
     name === "paid" && h("p", {}, amountElement(payment.amount, payment.currency, { large: true })),
     h("div", { class: "row middle-row" }, statusChip(payment.status, "order-status")),
     name === "paid" && h("p", { class: "quiet small" }, t("order.paid_at", { moment: dayAndTime(payment.created_at) })),
