@@ -11,7 +11,7 @@ function listScreen(main, { title, path, draw }) {
   const place = h("div", {}, loading());
   show(main, h("div", { class: "stack loose" }, h("h1", {}, title), place));
   get(path)
-    .then((answer) => show(place, draw(answer)))
+    .then((answer) => show(place, h("div", { class: "stack" }, draw(answer))))
     .catch((error) => show(place, notice("bad", h("p", {}, wordsFor(error)))));
 }
 
