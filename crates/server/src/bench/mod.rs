@@ -1,0 +1,12 @@
+//! Benchmarks, always with durability on, over real HTTP on loopback.
+//!
+//! `paytone bench http` runs three loads on one server, one after the other: a do-nothing endpoint (the ceiling), charges
+//! under a mandate, and whole payments (create, prompt, approval with a real signature). Load generator and server share the
+//! process and its CPU time.
+
+mod http;
+mod load;
+mod report;
+mod world;
+
+pub use http::{Args, run};
