@@ -5,10 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+mod document;
+
+pub use document::document;
+
+use serde::{Deserialize, Serialize};
 
 /// `paytone.toml`. Every setting has a default; `paytone config` prints them all with comments.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where the stores are.
@@ -29,7 +33,7 @@ pub struct Config {
     pub begin: Begin,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub connections: usize,
@@ -41,7 +45,7 @@ pub struct Limits {
     pub streams: usize,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Webhooks {
     /// Lets webhooks go to private addresses.
@@ -50,7 +54,7 @@ pub struct Webhooks {
     pub allow_http: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bank {
     pub url: String,
@@ -67,7 +71,7 @@ fn ten() -> u64 {
     10
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Begin {
     /// ISO 4217.

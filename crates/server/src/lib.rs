@@ -11,6 +11,7 @@
 //! | [`pages`] | what people look at |
 //! | [`views`] | SQL tables derived from the journal |
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
+//! | [`service`] | all of it at work, started and stopped |
 //! | [`cli`], [`demo`] | the command line and the demo world |
 //!
 //! **Not here:** rules. What is allowed is decided by `paytone-domain`.
@@ -24,6 +25,7 @@ pub mod edge;
 pub mod http;
 pub mod node;
 pub mod pages;
+pub mod service;
 pub mod views;
 pub mod webhooks;
 pub mod workers;

@@ -1,3 +1,7 @@
-fn main() {
-    println!("Hello, world!");
+//! The `paytone` program. All of it is in the library; this only begins.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    paytone::cli::main()
 }

@@ -1,0 +1,8 @@
+//! `paytone demo`
+
+use super::Failure;
+
+pub async fn run(args: crate::demo::Args) -> Result<(), Failure> {
+    super::log("warn,paytone=info", false);
+    crate::demo::run(args).await
+}

@@ -1,0 +1,201 @@
+//! The settings as a commented file. Values come from [`Config::default`], so that the two cannot drift apart.
+
+use toml_edit::{DocumentMut, Item, Table};
+
+use super::{Bank, Config};
+
+const HEADER: &str = "\
+# Settings of one Paytone node. Each is shown with its default; leave out what you do not change.
+# Limits, vetoes and price plans are not here: they are journaled, see `paytone rules` and `paytone merchant plan`.
+
+";
+
+/// What each setting is, by its path. A test holds this against [`Config`].
+const COMMENTS: &[(&str, &str)] = &[
+    (
+        "data",
+        "Folder of the stores and of the admin API's local socket.",
+    ),
+    (
+        "keyring",
+        "The keyring's file (`paytone keyring init`), outside every database and its backups.",
+    ),
+    ("listen", "Where HTTP is served. Put TLS in front of it."),
+    (
+        "origin",
+        "The origin that phones see, such as \"https://pay.example\"; it is part of what they sign.",
+    ),
+    (
+        "home_country",
+        "Country of numbers typed without a country code (ISO 3166 alpha-2).",
+    ),
+    (
+        "code_channels",
+        "How one-time codes reach a phone, the first usable one first. `screen` exists only in the demo.",
+    ),
+    ("limits", "What one node takes on."),
+    (
+        "limits.connections",
+        "Open HTTP connections; more wait in the listener's queue.",
+    ),
+    ("limits.body_bytes", "Largest body of a request."),
+    ("limits.header_bytes", "Largest head of a request."),
+    (
+        "limits.header_seconds",
+        "How long the head of a request may take to arrive.",
+    ),
+    (
+        "limits.request_seconds",
+        "How long a request may take in all, event streams apart.",
+    ),
+    ("limits.streams", "Event streams to phones in all."),
+    (
+        "webhooks",
+        "Where webhooks may go: https to public addresses, unless said otherwise.",
+    ),
+    (
+        "webhooks.allow_private",
+        "Lets webhooks go to private and loopback addresses.",
+    ),
+    ("webhooks.allow_http", "Lets webhooks go without TLS."),
+    (
+        "bank",
+        "The bank that collects from subscribers' accounts. Without it `bank` is no source.",
+    ),
+    ("bank.url", "Where its interface is."),
+    (
+        "bank.token_variable",
+        "Environment variable that holds its token.",
+    ),
+    (
+        "bank.timeout_seconds",
+        "How long to wait for an answer before it counts as unknown.",
+    ),
+    ("bank.allow_http", "Lets the bank be reached without TLS."),
+    (
+        "begin",
+        "Settled once, when the journal begins; later changes of these lines do nothing.",
+    ),
+    ("begin.currency", "ISO 4217."),
+    ("begin.currency_digits", "Minor digits of the currency."),
+    ("begin.zone", "IANA time zone of business days."),
+    (
+        "begin.cut_off_minutes",
+        "Minutes after midnight at which a business day begins.",
+    ),
+];
+
+/// `paytone.toml` with every setting at its default.
+pub fn document() -> String {
+    let mut text = HEADER.to_owned();
+    text.push_str(&commented(&Config::default()));
+    text.push('\n');
+    let with_bank = Config {
+        bank: Some(Bank {
+            url: "https://bank.example/paytone".to_owned(),
+            token_variable: Some("PAYTONE_BANK_TOKEN".to_owned()),
+            timeout_seconds: super::ten(),
+            allow_http: false,
+        }),
+        ..Config::default()
+    };
+    // The bank has no default: it is shown as a comment.
+    if let Some(at) = commented(&with_bank).find("# The bank that") {
+        for line in commented(&with_bank)[at..].lines() {
+            if line.starts_with("# Settled once") {
+                break;
+            }
+            let hash = if line.is_empty() || line.starts_with('#') {
+                ""
+            } else {
+                "# "
+            };
+            text.push_str(&format!("{hash}{line}\n"));
+        }
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn commented(config: &Config) -> String {
+    let mut document = toml::to_string(config)
+        .ok()
+        .and_then(|text| text.parse::<DocumentMut>().ok())
+        .unwrap_or_default();
+    comment(document.as_table_mut(), "");
+    document.to_string()
+}
+
+fn comment(table: &mut Table, above: &str) {
+    let keys: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    for key in keys {
+        let path = format!("{above}{key}");
+        let words = words_of(&path);
+        if let Some(Item::Table(inner)) = table.get_mut(&key) {
+            inner.decor_mut().set_prefix(format!("\n# {words}\n"));
+            comment(inner, &format!("{path}."));
+        } else if let Some(mut found) = table.key_mut(&key) {
+            found.leaf_decor_mut().set_prefix(format!("# {words}\n"));
+        }
+    }
+}
+
+fn words_of(path: &str) -> &'static str {
+    COMMENTS
+        .iter()
+        .find(|(known, _)| *known == path)
+        .map_or("", |(_, words)| words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_the_default() {
+        let read: Config = toml::from_str(&document()).expect("it parses");
+        assert_eq!(read, Config::default());
+    }
+
+    #[test]
+    fn the_bank_shown_as_a_comment_can_be_used() {
+        let text = document();
+        let at = text.find("# [bank]").expect("a bank");
+        let section: String = text[at..]
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.starts_with('[') || line.contains(" = "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let read: Config = toml::from_str(&section).expect("it parses");
+        assert!(read.bank.is_some(), "{section}");
+    }
+
+    #[test]
+    fn every_setting_has_words_and_all_words_are_of_a_setting() {
+        let mut paths = BTreeSet::new();
+        let with_bank = "[bank]\nurl = \"x\"\ntoken_variable = \"y\"\n";
+        let config: Config = toml::from_str(with_bank).expect("it parses");
+        let document: DocumentMut = toml::to_string(&config)
+            .expect("TOML")
+            .parse()
+            .expect("TOML");
+        collect(document.as_table(), "", &mut paths);
+        let known: BTreeSet<String> = COMMENTS
+            .iter()
+            .map(|(path, _)| (*path).to_owned())
+            .collect();
+        assert_eq!(paths, known);
+    }
+
+    fn collect(table: &Table, above: &str, paths: &mut BTreeSet<String>) {
+        for (key, item) in table {
+            let path = format!("{above}{key}");
+            if let Item::Table(inner) = item {
+                collect(inner, &format!("{path}."), paths);
+            }
+            paths.insert(path);
+        }
+    }
+}

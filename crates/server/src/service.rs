@@ -1,0 +1,105 @@
+//! A whole node at work: engine, followers, workers, HTTP, and the admin API's local socket.
+//!
+//! **Invariant:** it stops in the order of what rests on what: no new requests, then those under way, then the engine.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use paytone_engine::StopReason;
+use tokio::{net::TcpListener, signal::unix::SignalKind};
+
+use crate::{
+    admin,
+    config::Config,
+    http::{self, Served},
+    node::{Node, StartError, Started},
+};
+
+/// How long requests under way may take once the node is told to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("cannot listen on {place}: {why}")]
+    Listen { place: String, why: String },
+}
+
+/// A running node with everything around it.
+pub struct Service {
+    pub node: Arc<Node>,
+    pub address: SocketAddr,
+    started: Started,
+    served: Served,
+    socket: admin::Socket,
+}
+
+/// Why [`Service::wait`] came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Ctrl-C or SIGTERM.
+    Signal,
+    /// The engine stopped by itself.
+    Engine(StopReason),
+}
+
+impl Service {
+    pub async fn start(config: Config, demo: bool) -> Result<Self, ServiceError> {
+        let listener =
+            TcpListener::bind(config.listen)
+                .await
+                .map_err(|error| ServiceError::Listen {
+                    place: config.listen.to_string(),
+                    why: error.to_string(),
+                })?;
+        let started = Node::start(config, demo).await?;
+        let node = Arc::clone(&started.node);
+        admin::erase_again(&node).await;
+        let socket =
+            admin::Socket::open(Arc::clone(&node)).map_err(|error| ServiceError::Listen {
+                place: node.config.admin_socket().display().to_string(),
+                why: error.to_string(),
+            })?;
+        let router = http::router(Arc::clone(&node));
+        let served = http::serve(listener, router, &node.config.limits).map_err(|error| {
+            ServiceError::Listen {
+                place: node.config.listen.to_string(),
+                why: error.to_string(),
+            }
+        })?;
+        Ok(Self {
+            node,
+            address: served.address,
+            started,
+            served,
+            socket,
+        })
+    }
+
+    /// Until somebody asks the process to stop, or the engine stops by itself.
+    pub async fn wait(&mut self) -> Ended {
+        let mut terminate = tokio::signal::unix::signal(SignalKind::terminate()).ok();
+        let terminated = async {
+            match &mut terminate {
+                Some(terminate) => drop(terminate.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => Ended::Signal,
+            () = terminated => Ended::Signal,
+            reason = &mut self.started.stopped => {
+                Ended::Engine(reason.unwrap_or(StopReason::Panicked))
+            }
+        }
+    }
+
+    /// Finishes what is under way and closes the stores.
+    pub async fn stop(self) {
+        self.socket.close();
+        self.served.stop(PATIENCE).await;
+        let started = self.started;
+        // Joining the engine's thread blocks.
+        drop(tokio::task::spawn_blocking(move || started.stop()).await);
+    }
+}
