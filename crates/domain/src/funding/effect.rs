@@ -4,7 +4,7 @@
 //!   Wanted ── attempt journaled ──▶ Attempted ── done, refused ──▶ over
 //!                                     ⇅ unknown: ask for the status until it is known
 //! ```
-//! **Invariant:** an effect has one reference for all its attempts. Money that arrives after its payment's verdict stands in
+//! **Invariant:** an effect has one reference for all its attempts, until it is refused and wanted again. Money that arrives after its payment's verdict stands in
 //! suspense until it is confirmed to have gone back. **Not here:** doing it. A worker does, after the attempt is durable.
 
 use minicbor::{Decode, Encode};
@@ -66,6 +66,9 @@ pub struct Effect {
     pub attempts: u32,
     #[n(8)]
     pub wanted_at: Timestamp,
+    /// How often the operator wanted it again after a refusal; each time is another order, since a refused one stays refused.
+    #[cbor(n(9), default)]
+    pub repeats: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -235,6 +238,7 @@ pub(crate) fn give_back(
             state: EffectState::Wanted,
             attempts: 0,
             wanted_at: moment.now,
+            repeats: 0,
         },
     })
 }
@@ -284,6 +288,7 @@ pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
         EffectEvent::Repeated { id } => {
             if let Some(effect) = state.effects.get_mut(id) {
                 effect.state = EffectState::Wanted;
+                effect.repeats += 1;
             }
         }
     }

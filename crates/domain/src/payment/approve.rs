@@ -234,5 +234,6 @@ fn wanted(
         state: EffectState::Wanted,
         attempts: 0,
         wanted_at: moment.now,
+        repeats: 0,
     }
 }

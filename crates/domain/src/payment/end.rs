@@ -88,6 +88,7 @@ pub(super) fn give_backs(
             state: EffectState::Attempted,
             attempts: 1,
             wanted_at: moment.now,
+            repeats: 0,
         };
         give_back(EffectId(id), &collected, amount, refund, moment)
     };
