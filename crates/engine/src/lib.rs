@@ -16,6 +16,7 @@
 mod batch;
 mod core;
 mod driver;
+pub mod effects;
 mod replay;
 
 pub use crate::batch::{Batch, BatchError, Item};
