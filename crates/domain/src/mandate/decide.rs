@@ -172,6 +172,9 @@ fn request_mandate(
     if state.open_prompts >= u64::from(state.rules.open_payments) {
         return Err(ClientPaymentRefusal::Busy);
     }
+    if request.terms.ends_on < moment.date {
+        return Err(ClientPaymentRefusal::EndsInThePast);
+    }
     let payer = state.holder(&request.number);
     let facts = Facts {
         step: Step::MandatePrompt,

@@ -297,6 +297,9 @@ pub enum ClientPaymentRefusal {
     /// For requests that make no object: refused by the merchant's own limits.
     #[n(6)]
     Declined(#[n(0)] Veto),
+    /// A mandate would be over before it began.
+    #[n(7)]
+    EndsInThePast,
 }
 
 impl ClientPaymentRefusal {
@@ -309,6 +312,7 @@ impl ClientPaymentRefusal {
             Self::MoreThanAuthorized { .. } => "more_than_authorized",
             Self::MoreThanCaptured { .. } => "more_than_captured",
             Self::Declined(_) => "declined",
+            Self::EndsInThePast => "ends_in_the_past",
         }
     }
 }
@@ -356,6 +360,8 @@ pub struct PaymentRequest {
     pub whose: Whose,
     pub capture: CaptureMode,
     pub text: Sealed,
+    /// Keyed hash of merchant and reference, by which views find it again.
+    pub reference_hash: Option<u64>,
     /// How long the prompt waits; `None` is the operator's default.
     pub expires_in_seconds: Option<u32>,
     /// For the match codes.
@@ -438,6 +444,9 @@ pub enum PaymentEvent {
         /// The version of the rules it was decided by.
         #[n(12)]
         rules_version: u32,
+        /// Keyed hash of merchant and reference, for those who search.
+        #[n(13)]
+        reference_hash: Option<u64>,
     },
     /// Approved on the phone or under a mandate; the internal shares are held.
     #[n(1)]

@@ -139,7 +139,7 @@ fn new_payment(
     }
 }
 
-fn requested(state: &State, payment: &Payment) -> Event {
+fn requested(state: &State, payment: &Payment, reference_hash: Option<u64>) -> Event {
     Event::Payment(PaymentEvent::Requested {
         id: payment.id,
         merchant: payment.merchant,
@@ -154,6 +154,7 @@ fn requested(state: &State, payment: &Payment) -> Event {
         veto: payment.veto,
         decline: payment.decline,
         rules_version: state.rules.version,
+        reference_hash,
     })
 }
 
@@ -186,13 +187,14 @@ fn prompted(
         payer_veto(&facts)
     };
     let codes = MatchCodes::draw(request.entropy);
+    let reference_hash = request.reference_hash;
     let mut payment = new_payment(state, moment, payer, request, Some(codes), None);
     payment.veto = veto;
     payment.decline = decline;
     if decline.is_some() {
         payment.status = Status::Declined;
     }
-    events.push(requested(state, &payment));
+    events.push(requested(state, &payment, reference_hash));
     Ok(payment)
 }
 
@@ -231,15 +233,16 @@ fn charged(
             .ok_or(Veto::InsufficientFunds),
         (veto, _) => Err(veto.unwrap_or(Veto::MandateNotActive)),
     };
+    let reference_hash = request.reference_hash;
     let mut payment = new_payment(state, moment, payer, request, None, Some(mandate));
     match shares {
         Err(veto) => {
             payment.decline = Some(veto);
             payment.status = Status::Declined;
-            events.push(requested(state, &payment));
+            events.push(requested(state, &payment, reference_hash));
         }
         Ok(shares) => {
-            events.push(requested(state, &payment));
+            events.push(requested(state, &payment, reference_hash));
             fund(state, moment, &mut payment, shares, None, None, events);
             if payment.status == Status::Authorized {
                 authorize_and_follow(state, moment, &mut payment, events);
