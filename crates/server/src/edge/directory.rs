@@ -132,12 +132,13 @@ impl Directory {
         id: MerchantId,
         subjects: &SubjectKeys,
     ) -> Result<Option<Arc<MerchantCard>>, SubjectKeyError> {
-        let Some(seen) = self.known.read().merchants.get(&id).cloned() else {
-            return Ok(None);
+        let seen = match self.known.read().merchants.get(&id) {
+            None => return Ok(None),
+            Some(MerchantSeen {
+                card: Some(card), ..
+            }) => return Ok(Some(Arc::clone(card))),
+            Some(seen) => seen.clone(),
         };
-        if let Some(card) = seen.card {
-            return Ok(Some(card));
-        }
         let key = subjects.get(seen.subject).await?;
         let name =
             text::open(&key, seen.subject, Place::MerchantName, &seen.name).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! JSON bodies: read strictly, with an error that names the field.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -9,6 +11,9 @@ use axum::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::problem::Problem;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A JSON body and the bytes it came as. Types derive `deny_unknown_fields`.
 #[derive(Debug)]
@@ -22,22 +27,55 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         is_json(request.headers())?;
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| {
-                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    Problem::new(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "body_too_large",
-                        "the body is larger than this accepts",
-                    )
-                } else {
-                    Problem::bad_request("body_unreadable", rejection.body_text())
-                }
-            })?;
+        let bytes = bytes_of(request, state).await?;
         let value = read(&bytes)?;
         Ok(Self { value, bytes })
     }
+}
+
+/// As [`Body`], for requests whose body may be left out.
+#[derive(Debug)]
+pub struct OptionalBody<T> {
+    pub value: T,
+    pub bytes: Bytes,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = is_json(request.headers());
+        let bytes = bytes_of(request, state).await?;
+        let value = if bytes.is_empty() {
+            T::default()
+        } else {
+            kind?;
+            read(&bytes)?
+        };
+        Ok(Self { value, bytes })
+    }
+}
+
+async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let reading = Bytes::from_request(request, state);
+    let Ok(read) = tokio::time::timeout(BODY_TIME, reading).await else {
+        return Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "the body did not arrive in time",
+        ));
+    };
+    read.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "the body is larger than this accepts",
+            )
+        } else {
+            Problem::bad_request("body_unreadable", rejection.body_text())
+        }
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> Result<(), Problem> {

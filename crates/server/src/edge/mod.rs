@@ -1,11 +1,15 @@
 //! What all edges share.
 
 pub mod amount;
+pub mod category;
+pub mod client_key;
 pub mod directory;
 pub mod ids;
 pub mod json;
 pub mod number;
+pub mod position;
 pub mod problem;
+pub mod query;
 pub mod text;
 pub mod time;
 pub mod waiters;

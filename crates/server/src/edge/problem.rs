@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use paytone_engine::EngineError;
+use paytone_journal::subject_keys::SubjectKeyError;
 use serde_json::{Map, Value};
 
 /// One problem; `code` is stable, `detail` is for people.
@@ -54,6 +55,16 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    /// 500: a bug. What it was is in the log, never in the answer.
+    pub fn internal(what: &str) -> Self {
+        tracing::error!(what, "an answer could not be given");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong here",
+        )
+    }
+
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
@@ -97,6 +108,27 @@ impl From<EngineError> for Problem {
                     StatusCode::SERVICE_UNAVAILABLE,
                     "stopping",
                     "this node is stopping; try again with the same key",
+                )
+            },
+        }
+    }
+}
+
+impl From<SubjectKeyError> for Problem {
+    fn from(error: SubjectKeyError) -> Self {
+        match error {
+            SubjectKeyError::Erased(_) => Self::new(
+                StatusCode::GONE,
+                "erased",
+                "whom this was about has been forgotten",
+            ),
+            SubjectKeyError::NoKey(_) | SubjectKeyError::Damaged(_) => Self::internal(error.code()),
+            SubjectKeyError::Unavailable(_) => Self {
+                retry_after_s: Some(1),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "keys_unavailable",
+                    "the keys cannot be read now; try again",
                 )
             },
         }

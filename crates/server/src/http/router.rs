@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use tower_http::limit::RequestBodyLimitLayer;
+use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
 
 use crate::{admin, api, edge::problem::Problem, node::Node, pages};
 
@@ -15,6 +14,16 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(admin::router())
         .merge(pages::router())
         .fallback(|| async { Problem::not_found() })
-        .layer(RequestBodyLimitLayer::new(body))
+        .method_not_allowed_fallback(|| async { wrong_method() })
+        // Read by whoever reads a body, so that too large a one is a problem like any other.
+        .layer(DefaultBodyLimit::max(body))
         .with_state(node)
+}
+
+fn wrong_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path does not know that method",
+    )
 }
