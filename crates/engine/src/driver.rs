@@ -1,4 +1,4 @@
-//! The driver around [`Core`]: one thread decides, one makes durable.
+//! The driver around [`Pipeline`]: one thread decides, one makes durable.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ use paytone_domain::{
 use paytone_journal::{AppendError, Journal, Row};
 use tokio::sync::{broadcast, oneshot, watch};
 
-use crate::{Batch, Core};
+use crate::{Core, Pipeline, pipeline::Answered, pipeline::Durable};
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -37,20 +37,6 @@ impl Default for Options {
             broadcast: 4_096,
         }
     }
-}
-
-/// A batch that is durable.
-#[derive(Debug)]
-pub struct Durable {
-    pub seq: u64,
-    pub batch: Batch,
-}
-
-/// An answer and the journal position it rests on.
-#[derive(Clone, Debug)]
-pub struct Answered<T> {
-    pub answer: T,
-    pub position: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -219,16 +205,13 @@ pub fn start<J: Journal + 'static>(
         .name("journal".to_owned())
         .spawn(move || append_rows(journal, &to_append, &appended))?;
     let driver = Driver {
-        core,
+        pipeline: Pipeline::new(core, options.batch_items),
         inputs: commands,
         rows: Some(rows),
         durable: durable.clone(),
         position,
         batch_id: Box::new(batch_id),
         observe: Box::new(observe),
-        options,
-        waiting: Vec::new(),
-        in_flight: None,
     };
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
@@ -275,14 +258,8 @@ fn append_rows<J: Journal>(mut journal: J, rows: &Receiver<Row>, appended: &Sync
     }
 }
 
-struct InFlight {
-    seq: u64,
-    batch: Batch,
-    ready: Vec<Ready>,
-}
-
 struct Driver {
-    core: Core,
+    pipeline: Pipeline<Ready>,
     inputs: Receiver<Input>,
     /// `None` once nothing more may be appended.
     rows: Option<SyncSender<Row>>,
@@ -290,10 +267,6 @@ struct Driver {
     position: watch::Sender<u64>,
     batch_id: Box<dyn FnMut() -> [u8; 16] + Send>,
     observe: Box<dyn FnMut(&Durable) + Send>,
-    options: Options,
-    /// Answers that rest on the open batch.
-    waiting: Vec<Ready>,
-    in_flight: Option<InFlight>,
 }
 
 impl Driver {
@@ -305,13 +278,12 @@ impl Driver {
                 drained.push_back(input);
             }
             // What waits belongs to the same batch, up to its limit.
-            while drained.len() + self.core.open_items() < self.options.batch_items
+            while drained.len() < self.pipeline.room()
                 && let Ok(input) = self.inputs.try_recv()
             {
                 drained.push_back(input);
             }
-            self.core.advance(wall());
-            self.core.tick(self.options.batch_items);
+            self.pipeline.advance(wall());
             for input in drained.drain(..) {
                 match input {
                     Input::Appended(result) => {
@@ -326,10 +298,8 @@ impl Driver {
                     input => self.decide(input),
                 }
             }
-            if self.in_flight.is_none() {
-                self.send_batch();
-            }
-            if stopping && self.in_flight.is_none() {
+            self.send_batch();
+            if stopping && !self.pipeline.is_in_flight() {
                 return StopReason::Asked;
             }
         }
@@ -337,16 +307,18 @@ impl Driver {
 
     /// Waits for something to do, no longer than until something is due.
     fn next_input(&mut self) -> Option<Input> {
-        let pause = self.core.next_due().map_or(Duration::from_secs(1), |at| {
-            Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
-        });
+        let pause = self
+            .pipeline
+            .next_due()
+            .map_or(Duration::from_secs(1), |at| {
+                Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
+            });
         // While a batch is under way its answer wakes us.
-        let pause =
-            if self.in_flight.is_some() && self.core.open_items() >= self.options.batch_items {
-                Duration::from_secs(1)
-            } else {
-                pause
-            };
+        let pause = if self.pipeline.is_in_flight() && self.pipeline.room() == 0 {
+            Duration::from_secs(1)
+        } else {
+            pause
+        };
         match self.inputs.recv_timeout(pause) {
             Ok(input) => Some(input),
             Err(RecvTimeoutError::Timeout) => None,
@@ -363,7 +335,7 @@ impl Driver {
                 command,
                 reply,
             } => {
-                let answer = self.core.decide(actor, cause, command);
+                let answer = self.pipeline.decide(actor, cause, command);
                 self.when_durable(Box::new(move |position| {
                     // Whoever asked may have gone.
                     let _ = reply.send(Answered { answer, position });
@@ -376,14 +348,14 @@ impl Driver {
             } => {
                 let answer = commands
                     .into_iter()
-                    .map(|command| self.core.decide(actor, 0, command))
+                    .map(|command| self.pipeline.decide(actor, 0, command))
                     .collect();
                 self.when_durable(Box::new(move |position| {
                     let _ = reply.send(Answered { answer, position });
                 }));
             }
             Input::Read(look) => {
-                let ready = look(self.core.state(), self.core.moment());
+                let ready = look(self.pipeline.state(), self.pipeline.moment());
                 self.when_durable(ready);
             }
             Input::Appended(_) | Input::Stop => {}
@@ -392,49 +364,37 @@ impl Driver {
 
     /// Lets an answer out when the last batch it may rest on is durable.
     fn when_durable(&mut self, ready: Ready) {
-        if self.core.has_open_batch() {
-            self.waiting.push(ready);
-        } else if let Some(in_flight) = &mut self.in_flight {
-            in_flight.ready.push(ready);
-        } else {
-            ready(self.core.tip().map_or(0, |tip| tip.seq));
+        if let Some(Answered { answer, position }) = self.pipeline.rest_on(ready) {
+            answer(position);
         }
     }
 
     fn send_batch(&mut self) {
-        let id = if self.core.has_open_batch() {
-            (self.batch_id)()
-        } else {
-            return;
-        };
-        if let (Some(sealed), Some(rows)) = (self.core.seal(id), &self.rows) {
-            self.in_flight = Some(InFlight {
-                seq: sealed.row.seq,
-                batch: sealed.batch,
-                ready: std::mem::take(&mut self.waiting),
-            });
-            if rows.send(sealed.row).is_err() {
-                // The journal's thread is gone; its last word is in the channel.
-                self.rows = None;
-            }
+        if let Some(rows) = &self.rows
+            && let Some(row) = self.pipeline.next_row(&mut self.batch_id)
+            && rows.send(row).is_err()
+        {
+            // The journal's thread is gone; its last word is in the channel.
+            self.rows = None;
         }
     }
 
     fn appended(&mut self, result: Result<(), AppendError>) -> Result<(), StopReason> {
         match result {
             Ok(()) => {
-                let Some(InFlight { seq, batch, ready }) = self.in_flight.take() else {
+                let Some((durable, answers)) = self.pipeline.appended() else {
                     return Ok(());
                 };
                 // The next batch goes on its way before the answers of this one.
                 self.send_batch();
-                let durable = Arc::new(Durable { seq, batch });
+                let position = durable.seq;
+                let durable = Arc::new(durable);
                 (self.observe)(&durable);
-                self.position.send_replace(seq);
+                self.position.send_replace(position);
                 // Nobody may be following.
                 let _ = self.durable.send(durable);
-                for ready in ready {
-                    ready(seq);
+                for answer in answers {
+                    answer(position);
                 }
                 Ok(())
             }

@@ -6,8 +6,8 @@
 //!   answers  ◀─────┴──────── only what is durable goes out ◀────────┘──▶ followers
 //! ```
 //!
-//! [`Core`] is the step function: state, an open batch, the end of the chain; no threads, no clock of its own. [`Engine`] is
-//! the driver around it: a thread that drains what waits, decides it, and hands a batch to the journal while the next one is
+//! [`Core`] is the step function: state, an open batch, the end of the chain; no threads, no clock of its own. [`Pipeline`]
+//! adds which answers rest on which batch, and is a step function as well. [`Engine`] is the driver around both: a thread that drains what waits, decides it, and hands a batch to the journal while the next one is
 //! being decided (natural group commit: the slower the disk, the larger the batches).
 //!
 //! **Invariants:** every answer, refusals and reads included, waits until the last batch it rests on is durable. A failed
@@ -17,11 +17,11 @@ mod batch;
 mod core;
 mod driver;
 pub mod effects;
+mod pipeline;
 mod replay;
 
 pub use crate::batch::{Batch, BatchError, Item};
 pub use crate::core::{Core, Sealed};
-pub use crate::driver::{
-    Answered, Durable, Engine, EngineError, Options, Running, StopReason, start,
-};
+pub use crate::driver::{Engine, EngineError, Options, Running, StopReason, start};
+pub use crate::pipeline::{Answered, Durable, Pipeline};
 pub use crate::replay::{ReplayError, replay};
