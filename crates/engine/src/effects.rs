@@ -26,10 +26,12 @@ use paytone_domain::{
 pub enum Input {
     /// An effect is open: just wanted, wanted again, or found at the start.
     Open(EffectId, EffectState),
-    /// Nothing is wanted any more: settled or dropped by somebody else.
+    /// Nothing is wanted any more: dropped, or decided by a person.
     Over(EffectId),
-    /// The attempt is durable; `false` if it is not to be made any more.
-    Attempted(EffectId, bool),
+    /// The engine says that it is not open.
+    Gone(EffectId),
+    /// The attempt is durable.
+    Attempted(EffectId),
     /// What the other side said to the order.
     Called(EffectId, EffectOutcome),
     /// What it said to the question.
@@ -170,14 +172,11 @@ impl Step {
         match input {
             Input::Open(id, state) => self.open_effect(id, state),
             Input::Over(id) => self.over(id),
-            Input::Attempted(id, wanted) => {
+            Input::Gone(id) => self.forget(id),
+            Input::Attempted(id) => {
                 if self.phase(id) == Some(Phase::Attempting) {
-                    if wanted {
-                        self.set(id, Phase::Calling);
-                        outputs.push(Output::Call(id));
-                    } else {
-                        self.forget(id);
-                    }
+                    self.set(id, Phase::Calling);
+                    outputs.push(Output::Call(id));
                 }
             }
             Input::Called(id, outcome) => {
@@ -231,9 +230,7 @@ impl Step {
             self.phase(id),
             Some(Phase::Ready | Phase::Resting(Next::Attempt))
         ) {
-            self.ready.retain(|waiting| *waiting != id);
-            self.resting.retain(|(_, waiting)| *waiting != id);
-            self.work.remove(&id);
+            self.forget(id);
         }
     }
 
@@ -299,8 +296,15 @@ impl Step {
     }
 
     fn forget(&mut self, id: EffectId) {
-        if self.work.remove(&id).is_some() {
-            self.in_flight -= 1;
+        match self.work.remove(&id).map(|work| work.phase) {
+            None => {}
+            Some(Phase::Ready | Phase::ReadyToAsk) => {
+                self.ready.retain(|waiting| *waiting != id);
+            }
+            Some(Phase::Resting(_)) => self.resting.retain(|(_, waiting)| *waiting != id),
+            Some(Phase::Attempting | Phase::Calling | Phase::Asking | Phase::Reporting(_)) => {
+                self.in_flight -= 1;
+            }
         }
     }
 

@@ -38,10 +38,6 @@ impl Play {
     }
 }
 
-fn attempted(id: EffectId, wanted: bool) -> Input {
-    Input::Attempted(id, wanted)
-}
-
 #[test]
 fn an_effect_is_called_only_once_its_attempt_is_durable() {
     let mut play = Play::new(8);
@@ -51,8 +47,8 @@ fn an_effect_is_called_only_once_its_attempt_is_durable() {
         [],
         "it is known by now, however often it is told"
     );
-    assert_eq!(play.takes(attempted(ONE, true)), [Call(ONE)]);
-    assert_eq!(play.takes(attempted(ONE, true)), []);
+    assert_eq!(play.takes(Input::Attempted(ONE)), [Call(ONE)]);
+    assert_eq!(play.takes(Input::Attempted(ONE)), []);
     assert_eq!(play.takes(Called(ONE, Done)), [Report(ONE, Done)]);
     assert_eq!(play.takes(Called(ONE, Done)), []);
     assert_eq!(play.takes(Reported(ONE)), []);
@@ -65,7 +61,7 @@ fn what_is_not_wanted_any_more_is_not_called() {
     assert_eq!(play.takes(Open(ONE, Wanted)), [Attempt(ONE)]);
     assert_eq!(play.takes(Open(TWO, Wanted)), [], "no room");
     assert_eq!(play.takes(Over(TWO)), []);
-    assert_eq!(play.takes(attempted(ONE, false)), []);
+    assert_eq!(play.takes(Input::Gone(ONE)), []);
     assert_eq!(play.step.open(), 0);
 }
 
@@ -73,7 +69,7 @@ fn what_is_not_wanted_any_more_is_not_called() {
 fn after_an_unknown_end_it_asks_until_it_knows_with_longer_pauses() {
     let mut play = Play::new(8);
     play.takes(Open(ONE, Wanted));
-    play.takes(attempted(ONE, true));
+    play.takes(Input::Attempted(ONE));
     assert_eq!(play.takes(Called(ONE, Unknown)), [Report(ONE, Unknown)]);
     assert_eq!(play.takes(Reported(ONE)), []);
     for pause in [200, 400, 800] {
@@ -99,13 +95,13 @@ fn after_an_unknown_end_it_asks_until_it_knows_with_longer_pauses() {
 fn an_order_that_is_not_known_there_is_sent_again_as_another_attempt() {
     let mut play = Play::new(8);
     play.takes(Open(ONE, Wanted));
-    play.takes(attempted(ONE, true));
+    play.takes(Input::Attempted(ONE));
     play.takes(Called(ONE, Unknown));
     play.takes(Reported(ONE));
     assert_eq!(play.waits(200), [Ask(ONE)]);
     assert_eq!(play.takes(Asked(ONE, Knowledge::NotFound)), []);
     assert_eq!(play.waits(400), [Attempt(ONE)]);
-    assert_eq!(play.takes(attempted(ONE, true)), [Call(ONE)]);
+    assert_eq!(play.takes(Input::Attempted(ONE)), [Call(ONE)]);
 }
 
 #[test]
@@ -127,11 +123,11 @@ fn no_more_than_the_limit_are_under_way_and_a_resting_one_gives_its_room() {
     let mut play = Play::new(1);
     assert_eq!(play.takes(Open(ONE, Wanted)), [Attempt(ONE)]);
     assert_eq!(play.takes(Open(TWO, Wanted)), []);
-    play.takes(attempted(ONE, true));
+    play.takes(Input::Attempted(ONE));
     play.takes(Called(ONE, Unknown));
     assert_eq!(play.takes(Reported(ONE)), [Attempt(TWO)]);
     assert_eq!(play.waits(200), [], "one rests over its time");
-    play.takes(attempted(TWO, true));
+    play.takes(Input::Attempted(TWO));
     play.takes(Called(TWO, Done));
     assert_eq!(play.takes(Reported(TWO)), [Ask(ONE)]);
 }
@@ -142,7 +138,7 @@ fn what_the_engine_did_not_take_is_said_again() {
     play.takes(Open(ONE, Wanted));
     assert_eq!(play.takes(NotTaken(ONE)), []);
     assert_eq!(play.waits(200), [Attempt(ONE)]);
-    play.takes(attempted(ONE, true));
+    play.takes(Input::Attempted(ONE));
     play.takes(Called(ONE, Done));
     assert_eq!(play.takes(NotTaken(ONE)), []);
     assert_eq!(play.waits(400), [Report(ONE, Done)]);
@@ -154,8 +150,30 @@ fn what_the_engine_did_not_take_is_said_again() {
 fn what_is_wanted_again_before_its_refusal_was_acknowledged_is_done_again() {
     let mut play = Play::new(8);
     play.takes(Open(ONE, Wanted));
-    play.takes(attempted(ONE, true));
+    play.takes(Input::Attempted(ONE));
     assert_eq!(play.takes(Called(ONE, Refused)), [Report(ONE, Refused)]);
     assert_eq!(play.takes(Open(ONE, Wanted)), []);
     assert_eq!(play.takes(Reported(ONE)), [Attempt(ONE)]);
+}
+
+#[test]
+fn what_the_engine_says_is_gone_is_forgotten_in_every_phase() {
+    for steps in 0..6 {
+        let mut play = Play::new(1);
+        let inputs = [
+            Open(ONE, Wanted),
+            Input::Attempted(ONE),
+            Called(ONE, Unknown),
+            Reported(ONE),
+            Tick,
+            Asked(ONE, Knowledge::Done),
+        ];
+        for input in &inputs[..=steps] {
+            play.now += 200;
+            play.takes(*input);
+        }
+        play.takes(Input::Gone(ONE));
+        let left = (play.step.open(), play.step.in_flight, play.step.next_due());
+        assert_eq!(left, (0, 0, None), "after {:?}", inputs[steps]);
+    }
 }
