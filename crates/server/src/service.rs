@@ -4,6 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
 use paytone_engine::StopReason;
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 
@@ -12,6 +13,7 @@ use crate::{
     config::Config,
     http::{self, Served},
     node::{Node, StartError, Started},
+    workers::Workers,
 };
 
 /// How long requests under way may take once the node is told to stop.
@@ -32,6 +34,7 @@ pub struct Service {
     started: Started,
     served: Served,
     socket: admin::Socket,
+    workers: Workers,
 }
 
 /// Why [`Service::wait`] came back.
@@ -52,6 +55,16 @@ impl Service {
                     place: config.listen.to_string(),
                     why: error.to_string(),
                 })?;
+        Self::start_on(listener, config, demo, Router::new()).await
+    }
+
+    /// On a listener that is there already, with routes besides those of every node.
+    pub async fn start_on(
+        listener: TcpListener,
+        config: Config,
+        demo: bool,
+        besides: Router,
+    ) -> Result<Self, ServiceError> {
         let started = Node::start(config, demo).await?;
         let node = Arc::clone(&started.node);
         admin::erase_again(&node).await;
@@ -60,7 +73,8 @@ impl Service {
                 place: node.config.admin_socket().display().to_string(),
                 why: error.to_string(),
             })?;
-        let router = http::router(Arc::clone(&node));
+        let workers = Workers::start(&node)?;
+        let router = http::router(Arc::clone(&node)).merge(besides);
         let served = http::serve(listener, router, &node.config.limits).map_err(|error| {
             ServiceError::Listen {
                 place: node.config.listen.to_string(),
@@ -73,6 +87,7 @@ impl Service {
             started,
             served,
             socket,
+            workers,
         })
     }
 
@@ -98,6 +113,7 @@ impl Service {
     pub async fn stop(self) {
         self.socket.close();
         self.served.stop(PATIENCE).await;
+        self.workers.stop(PATIENCE).await;
         let started = self.started;
         // Joining the engine's thread blocks.
         drop(tokio::task::spawn_blocking(move || started.stop()).await);

@@ -7,6 +7,7 @@ mod demo;
 mod failure;
 mod keyring;
 mod serve;
+mod stand_in_bank;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ enum Command {
     Config,
     /// The secrets outside every database
     Keyring(keyring::Args),
+    /// Run a bank that delays, refuses, loses answers and succeeds late on demand
+    StandInBank(crate::workers::stand_in_bank::Args),
 }
 
 /// Runs one command. Exit code 1: it failed; 2: it was called wrongly.
@@ -65,6 +68,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args).await,
         Command::Config => config::run(),
         Command::Keyring(args) => keyring::run(args),
+        Command::StandInBank(args) => stand_in_bank::run(args).await,
     }
 }
 
