@@ -24,6 +24,7 @@ use tokio::sync::{broadcast::error::RecvError, oneshot};
 use crate::{
     config::Config,
     edge::{directory::Directory, waiters::Waiters},
+    views::{FollowError, Views, follow},
 };
 
 /// What every edge holds.
@@ -35,6 +36,7 @@ pub struct Node {
     pub subjects: SubjectKeys,
     pub directory: Arc<Directory>,
     pub waiters: Arc<Hub>,
+    pub views: Views,
     pub code_channel: Option<Box<dyn CodeChannel>>,
     /// Whether this is the demo, which shows codes on the page and opens without a real SMS channel.
     pub demo: bool,
@@ -61,6 +63,8 @@ pub enum StartError {
     #[error("the keyring does not fit this journal: it belongs to another one")]
     WrongKeyring,
     #[error(transparent)]
+    Views(#[from] FollowError),
+    #[error(transparent)]
     Replay(#[from] paytone_engine::ReplayError),
     #[error("setting {setting}: {why}")]
     Setting { setting: &'static str, why: String },
@@ -73,13 +77,16 @@ pub struct Started {
     pub node: Arc<Node>,
     pub stopped: oneshot::Receiver<StopReason>,
     running: std::thread::JoinHandle<()>,
+    following: std::thread::JoinHandle<()>,
 }
 
 impl Started {
-    /// Makes durable what was decided and closes the journal.
+    /// Makes durable what was decided, closes the journal and lets the views catch up.
     pub fn stop(self) {
         self.node.engine.stop();
         drop(self.running.join());
+        // It ends with the engine, once the views show all of the journal.
+        drop(self.following.join());
     }
 }
 
@@ -124,6 +131,14 @@ impl Node {
         let waiters = Arc::new(Hub::default());
         tokio::spawn(Arc::clone(&waiters).follow(engine.clone()));
         let ids = keyring.public_ids().clone();
+        let (views, following) = follow::start(
+            config.journal(),
+            config.views(),
+            ids.clone(),
+            engine.position(),
+        )
+        .await?
+        .into_parts();
         let node = Arc::new(Self {
             config,
             engine,
@@ -132,6 +147,7 @@ impl Node {
             subjects,
             directory,
             waiters,
+            views,
             code_channel,
             demo,
             requests: AtomicU64::new(1),
@@ -141,6 +157,7 @@ impl Node {
             node,
             stopped,
             running,
+            following,
         })
     }
 

@@ -1,0 +1,274 @@
+//! The follower: reads the journal in order and writes the tables, on a thread of its own so that no request waits for it.
+//!
+//! ```text
+//!   Writer::step: read rows ─▶ want, load ─▶ project ─▶ write, progress ─▶ commit ─▶ position
+//! ```
+//! **Invariant:** rows and progress are committed together. Views that are not of this journal, or that lack what it names, are
+//! dropped and made again. **Not here:** waiting for anything but the journal.
+
+use std::{
+    path::{Path, PathBuf},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use paytone_engine::{Batch, BatchError};
+use paytone_journal::{
+    JournalReader, OpenError, PublicIds, ReadError, Row, SqliteJournal, SqliteReader,
+};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::watch;
+
+use super::{
+    Misfit, Views,
+    project::Tables,
+    store::{self, Progress},
+    write::Statements,
+};
+
+/// Rows of the journal taken together at most.
+const ROWS: usize = 512;
+const BYTES: usize = 4 << 20;
+/// Between two commits at least, so that small batches are taken together and the engine keeps the processor.
+const PACE: Duration = Duration::from_millis(4);
+/// After a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("batch {seq}: {error}")]
+    Batch { seq: u64, error: BatchError },
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// The views were made of another journal.
+    #[error("the views are not of this journal")]
+    AnotherJournal,
+}
+
+impl FollowError {
+    /// Whether making the views again helps.
+    fn is_of_the_views(&self) -> bool {
+        match self {
+            Self::Misfit(_) | Self::AnotherJournal => true,
+            Self::Store(_) | Self::Open(_) | Self::Read(_) | Self::Batch { .. } => false,
+        }
+    }
+}
+
+/// Writes the tables; one step takes what waits in the journal.
+pub struct Writer {
+    reader: SqliteReader,
+    connection: SqliteConnection,
+    statements: Statements,
+    tables: Tables,
+    position: u64,
+}
+
+impl Writer {
+    pub async fn open(journal: &Path, views: &Path) -> Result<Self, FollowError> {
+        let mut reader = SqliteJournal::reader(journal).await?;
+        let mut connection = store::open(views).await?;
+        let position = match store::progress(&mut connection).await? {
+            None => 0,
+            Some(progress) => {
+                let row = reader.read(progress.position - 1, 1, 1).await?;
+                if row
+                    .first()
+                    .is_none_or(|row| row.hash.as_bytes()[..] != progress.hash[..])
+                {
+                    return Err(FollowError::AnotherJournal);
+                }
+                progress.position
+            }
+        };
+        let (mut statements, mut tables) = (Statements::default(), Tables::default());
+        tables.resume(&mut connection, &mut statements).await?;
+        Ok(Self {
+            reader,
+            connection,
+            statements,
+            tables,
+            position,
+        })
+    }
+
+    /// The position that the tables show.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Takes in what waits, up to a limit; says whether there was anything.
+    pub async fn step(&mut self) -> Result<bool, FollowError> {
+        let rows = self.reader.read(self.position, ROWS, BYTES).await?;
+        let Some(last) = rows.last() else {
+            return Ok(false);
+        };
+        let progress = Progress {
+            position: last.seq,
+            hash: last.hash.as_bytes().to_vec(),
+        };
+        let batches = rows.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+        for (_, batch) in &batches {
+            self.tables.want(batch);
+        }
+        let mut transaction = self.connection.begin().await?;
+        self.tables
+            .load(&mut transaction, &mut self.statements)
+            .await?;
+        for (seq, batch) in &batches {
+            self.tables.project(*seq, batch)?;
+        }
+        self.tables
+            .write(&mut transaction, &mut self.statements)
+            .await?;
+        store::set_progress(&mut transaction, &progress).await?;
+        transaction.commit().await?;
+        self.tables.written();
+        self.position = progress.position;
+        Ok(true)
+    }
+
+    pub async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
+}
+
+fn decode(row: &Row) -> Result<(u64, Batch), FollowError> {
+    match Batch::decode(&row.body) {
+        Ok(batch) => Ok((row.seq, batch)),
+        Err(error) => Err(FollowError::Batch {
+            seq: row.seq,
+            error,
+        }),
+    }
+}
+
+/// The running follower.
+pub struct Following {
+    pub views: Views,
+    thread: JoinHandle<()>,
+}
+
+impl Following {
+    pub fn into_parts(self) -> (Views, JoinHandle<()>) {
+        (self.views, self.thread)
+    }
+}
+
+/// Starts following. It ends, with all in the tables that is in the journal, once `durable` has lost its sender.
+pub async fn start(
+    journal: PathBuf,
+    views: PathBuf,
+    ids: PublicIds,
+    durable: watch::Receiver<u64>,
+) -> Result<Following, FollowError> {
+    let writer = open_or_rebuild(&journal, &views).await?;
+    let (position, seen) = watch::channel(writer.position());
+    let pool = store::readers(&views);
+    let held = Views {
+        pool,
+        position: seen,
+        journal: journal.clone(),
+        ids,
+    };
+    let thread = std::thread::Builder::new().name("views".to_owned());
+    let thread = thread.spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime for the views");
+        runtime.block_on(follow(writer, &journal, &views, durable, &position));
+    });
+    Ok(Following {
+        views: held,
+        thread: thread.map_err(|error| FollowError::Store(sqlx::Error::Io(error)))?,
+    })
+}
+
+async fn open_or_rebuild(journal: &Path, views: &Path) -> Result<Writer, FollowError> {
+    match Writer::open(journal, views).await {
+        Err(error) if error.is_of_the_views() => {
+            tracing::warn!(%error, "the views are made again");
+            store::drop_file(views).map_err(sqlx::Error::Io)?;
+            Writer::open(journal, views).await
+        }
+        opened => opened,
+    }
+}
+
+async fn follow(
+    mut writer: Writer,
+    journal: &Path,
+    views: &Path,
+    mut durable: watch::Receiver<u64>,
+    position: &watch::Sender<u64>,
+) {
+    let mut rebuilt = false;
+    let mut last = Instant::now();
+    loop {
+        match writer.step().await {
+            Ok(true) => {
+                position.send_replace(writer.position());
+                tokio::time::sleep(PACE.saturating_sub(last.elapsed())).await;
+                last = Instant::now();
+            }
+            Ok(false) => {
+                let reached = writer.position();
+                if durable.wait_for(|now| *now > reached).await.is_err() {
+                    // The engine is gone. What it made durable at the very last may still be unread.
+                    while matches!(writer.step().await, Ok(true)) {
+                        position.send_replace(writer.position());
+                    }
+                    if let Err(error) = writer.close().await {
+                        tracing::warn!(%error, "the views are not closed in order");
+                    }
+                    return;
+                }
+            }
+            Err(error) if error.is_of_the_views() && rebuilt => {
+                tracing::error!(%error, "the views do not fit the journal even when made again; they stay behind");
+                return;
+            }
+            Err(error) => {
+                rebuilt = error.is_of_the_views();
+                tracing::error!(%error, rebuilt, "the views stopped; trying again");
+                match reopen(journal, views, rebuilt, &durable).await {
+                    Some(opened) => writer = opened,
+                    None => return,
+                }
+            }
+        }
+    }
+}
+
+/// Tries until it opens; what is in memory of a go that failed is of no use. `None` once the engine is gone.
+async fn reopen(
+    journal: &Path,
+    views: &Path,
+    empty: bool,
+    durable: &watch::Receiver<u64>,
+) -> Option<Writer> {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        durable.has_changed().ok()?;
+        let opened = if empty {
+            // Readers keep the file open, so that the rows go and the file stays.
+            match store::clear(views).await {
+                Ok(()) => Writer::open(journal, views).await,
+                Err(error) => Err(error.into()),
+            }
+        } else {
+            Writer::open(journal, views).await
+        };
+        match opened {
+            Ok(writer) => return Some(writer),
+            Err(error) => tracing::error!(%error, "the views cannot be opened"),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Views dropped and made again from the journal: what `paytone views rebuild` does.
+
+use paytone_journal::JournalReader;
+
+use super::{FollowError, follow::Writer, store};
+use crate::config::Config;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// A running server writes them; it is to be stopped first.
+    #[error("the views cannot be dropped: {0}")]
+    Drop(#[from] std::io::Error),
+    #[error("the journal is in use: stop the server first")]
+    InUse,
+}
+
+/// Drops the views and makes them again; `progress` is told how far it got and how far it goes. Returns the position reached.
+pub async fn rebuild(
+    config: &Config,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<u64, RebuildError> {
+    // Holding the journal keeps a server from following into the file that is being made.
+    let mut journal = match paytone_journal::SqliteJournal::open(config.journal()).await {
+        Ok(journal) => journal,
+        Err(paytone_journal::OpenError::InUse { .. }) => return Err(RebuildError::InUse),
+        Err(error) => return Err(FollowError::Open(error).into()),
+    };
+    let last = journal.last().await.map_err(FollowError::Read)?;
+    let end = last.map_or(0, |tip| tip.seq);
+    store::drop_file(&config.views())?;
+    let mut writer = Writer::open(&config.journal(), &config.views()).await?;
+    progress(0, end);
+    while writer.step().await? {
+        progress(writer.position(), end);
+    }
+    let reached = writer.position();
+    writer.close().await.map_err(FollowError::Store)?;
+    Ok(reached)
+}

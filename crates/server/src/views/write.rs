@@ -1,0 +1,191 @@
+//! Writes many rows with one statement, and reads back those that are not in memory.
+//!
+//! **Invariant:** statements come in few sizes, so that each is prepared once. The SQL also runs on PostgreSQL, whose
+//! placeholders are numbered; SQLite looks a number up slowly, hence the plain ones here.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::rows::{Kept, Merge, Row};
+
+/// Rows per statement, largest first.
+const SIZES: [usize; 3] = [64, 8, 1];
+/// Ids per statement that reads rows back.
+const IDS: usize = 64;
+
+/// Texts of statements, made once.
+#[derive(Default)]
+pub struct Statements {
+    writing: FxHashMap<(&'static str, usize), Arc<str>>,
+    reading: FxHashMap<&'static str, Arc<str>>,
+}
+
+impl Statements {
+    pub async fn write<R: Row>(
+        &mut self,
+        connection: &mut SqliteConnection,
+        rows: &[R],
+    ) -> Result<(), sqlx::Error> {
+        let mut rest = rows;
+        for size in SIZES {
+            while rest.len() >= size {
+                let (now, later) = rest.split_at(size);
+                rest = later;
+                let text = self
+                    .writing
+                    .entry((R::TABLE, size))
+                    .or_insert_with(|| writing::<R>(size).into());
+                let mut statement = sqlx::query(AssertSqlSafe(Arc::clone(text)));
+                for row in now {
+                    statement = row.bind(statement);
+                }
+                statement.execute(&mut *connection).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read<R: Kept>(
+        &mut self,
+        connection: &mut SqliteConnection,
+        ids: &[i64],
+    ) -> Result<Vec<R>, sqlx::Error> {
+        let text = self
+            .reading
+            .entry(R::TABLE)
+            .or_insert_with(|| reading::<R>().into());
+        let mut rows = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS) {
+            let mut statement = sqlx::query_as::<_, R>(AssertSqlSafe(Arc::clone(text)));
+            // One size of statement for any number of ids: the last one fills it up.
+            for place in 0..IDS {
+                statement = statement.bind(some[place.min(some.len() - 1)]);
+            }
+            rows.extend(statement.fetch_all(&mut *connection).await?);
+        }
+        Ok(rows)
+    }
+}
+
+fn writing<R: Row>(rows: usize) -> String {
+    let columns = R::COLUMNS.join(", ");
+    let values = format!("({})", vec!["?"; R::COLUMNS.len()].join(", "));
+    let values = vec![values; rows].join(", ");
+    let mut text = format!("INSERT INTO {} ({columns}) VALUES {values}", R::TABLE);
+    let (keys, changes): (usize, fn(&str) -> String) = match R::MERGE {
+        Merge::Append => return text,
+        Merge::Replace => (1, |column| format!("{column} = excluded.{column}")),
+        Merge::Add { keys } => (keys, |column| {
+            format!("{column} = {}.{column} + excluded.{column}", R::TABLE)
+        }),
+    };
+    let (keys, others) = R::COLUMNS.split_at(keys);
+    let changes: Vec<_> = others.iter().map(|column| changes(column)).collect();
+    let _ = write!(
+        text,
+        " ON CONFLICT ({}) DO UPDATE SET {}",
+        keys.join(", "),
+        changes.join(", ")
+    );
+    text
+}
+
+fn reading<R: Kept>() -> String {
+    format!(
+        "SELECT {} FROM {} WHERE {} IN ({})",
+        R::COLUMNS.join(", "),
+        R::TABLE,
+        R::COLUMNS[0],
+        vec!["?"; IDS].join(", ")
+    )
+}
+
+/// Rows of one table that are in memory, and which of them changed.
+pub struct Shelf<R> {
+    rows: FxHashMap<i64, R>,
+    changed: FxHashSet<i64>,
+    wanted: FxHashSet<i64>,
+    /// Come into being in this go: there is nothing to read yet.
+    born: FxHashSet<i64>,
+}
+
+impl<R> Default for Shelf<R> {
+    fn default() -> Self {
+        Self {
+            rows: FxHashMap::default(),
+            changed: FxHashSet::default(),
+            wanted: FxHashSet::default(),
+            born: FxHashSet::default(),
+        }
+    }
+}
+
+impl<R: Kept> Shelf<R> {
+    /// The row will be needed.
+    pub fn want(&mut self, id: u64) {
+        let id = id.cast_signed();
+        if !self.rows.contains_key(&id) && !self.born.contains(&id) {
+            self.wanted.insert(id);
+        }
+    }
+
+    /// The row will be made, so that later ones of the same go need not look for it.
+    pub fn expect(&mut self, id: u64) {
+        self.born.insert(id.cast_signed());
+    }
+
+    pub fn add(&mut self, row: R) {
+        let id = row.id();
+        self.changed.insert(id);
+        self.rows.insert(id, row);
+    }
+
+    pub fn get(&self, id: u64) -> Option<&R> {
+        self.rows.get(&id.cast_signed())
+    }
+
+    /// The row, which will be written again.
+    pub fn change(&mut self, id: u64) -> Option<&mut R> {
+        let row = self.rows.get_mut(&id.cast_signed())?;
+        self.changed.insert(id.cast_signed());
+        Some(row)
+    }
+
+    /// Reads what is wanted and not in memory. Rows that come into being in the same go are not there yet.
+    pub async fn load(
+        &mut self,
+        connection: &mut SqliteConnection,
+        statements: &mut Statements,
+    ) -> Result<(), sqlx::Error> {
+        self.born.clear();
+        if self.wanted.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = self.wanted.drain().collect();
+        for row in statements.read::<R>(connection, &ids).await? {
+            self.rows.insert(row.id(), row);
+        }
+        Ok(())
+    }
+
+    pub async fn write(
+        &mut self,
+        connection: &mut SqliteConnection,
+        statements: &mut Statements,
+    ) -> Result<(), sqlx::Error> {
+        let mut ids: Vec<_> = self.changed.drain().collect();
+        // In the order of the table, so that its pages are touched once.
+        ids.sort_unstable();
+        let rows: Vec<_> = ids.iter().filter_map(|id| self.rows.get(id)).collect();
+        statements.write(connection, &rows).await
+    }
+
+    /// Lets go of all once there are more than `most`: what is needed again is read again.
+    pub fn trim(&mut self, most: usize) {
+        if self.rows.len() > most {
+            self.rows.retain(|id, _| self.changed.contains(id));
+        }
+    }
+}
