@@ -22,6 +22,7 @@ use paytone_journal::{Keyring, PublicIds, SqliteJournal, SubjectKeys};
 use tokio::sync::{broadcast::error::RecvError, oneshot};
 
 use crate::{
+    admin::SignIns,
     config::Config,
     edge::{directory::Directory, waiters::Waiters},
     views::{FollowError, Views, follow},
@@ -38,6 +39,8 @@ pub struct Node {
     pub waiters: Arc<Hub>,
     pub views: Views,
     pub code_channel: Option<Box<dyn CodeChannel>>,
+    /// Operators' sign-ins under way.
+    pub sign_ins: Arc<SignIns>,
     /// Whether this is the demo, which shows codes on the page and opens without a real SMS channel.
     pub demo: bool,
     requests: AtomicU64,
@@ -149,6 +152,7 @@ impl Node {
             waiters,
             views,
             code_channel,
+            sign_ins: Arc::default(),
             demo,
             requests: AtomicU64::new(1),
         });

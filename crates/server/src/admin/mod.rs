@@ -3,21 +3,56 @@
 //! It is served over HTTP beside the other APIs and on a local socket that only the owner of the process can open.
 
 mod erasure;
+mod merchants;
+pub mod operation;
+mod operators;
+pub mod password;
+mod rules;
+mod session;
 mod socket;
+mod subscribers;
+mod words;
+mod worklist;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, http::StatusCode};
 
 pub use erasure::erase_again;
+pub use password::SignIns;
 pub use socket::Socket;
 
-use crate::node::Node;
+use crate::{edge::problem::Problem, node::Node};
 
 pub fn router() -> Router<Arc<Node>> {
     Router::new()
+        .merge(session::router())
+        .merge(operators::router())
+        .merge(merchants::router())
+        .merge(subscribers::router())
+        .merge(rules::router())
+        .merge(worklist::router())
 }
 
 /// Marks requests that came by the local socket: from the person at the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct AtTheMachine;
+
+/// Names a new key for a person's or merchant's texts: drawn, so that it tells nothing.
+pub fn new_subject() -> u64 {
+    let random = crate::node::random();
+    u64::from_be_bytes(std::array::from_fn(|place| random[place])) >> 1
+}
+
+/// The table of keys did not answer.
+fn key_problem(error: impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "subject keys");
+    Problem {
+        retry_after_s: Some(1),
+        ..Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "keys_unavailable",
+            "the table of keys does not answer; nothing was done; try again",
+        )
+    }
+}

@@ -1,0 +1,179 @@
+//! One operation asked of the engine, and what came of it in JSON.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{http::StatusCode, response::Response};
+use paytone_domain::{
+    Actor, Answer, Command,
+    ids::{ProposalId, SubscriberId},
+    operator::{Done, Operation, OperatorCommand, OperatorRefusal},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    edge::{ids::Public as _, json, problem::Problem},
+    node::Node,
+};
+
+/// Asks for one operation; the answer tells whether it is done or waits for a second person.
+pub async fn perform(
+    node: &Arc<Node>,
+    actor: Actor,
+    operation: Operation,
+) -> Result<Outcome, Problem> {
+    let erases = erased_by(&operation);
+    let done = submit(node, actor, OperatorCommand::Do(Box::new(operation))).await?;
+    if let (Some(subscriber), Done::Done | Done::Unchanged) = (erases, &done) {
+        erase_key(node, subscriber).await?;
+    }
+    Ok(Outcome::of(node, &done))
+}
+
+/// Approves or rejects what somebody else proposed.
+pub async fn decide(
+    node: &Arc<Node>,
+    actor: Actor,
+    proposal: ProposalId,
+    approve: bool,
+) -> Result<Outcome, Problem> {
+    let erases = node
+        .engine
+        .read(move |state, _| {
+            let proposal = state.operators.proposals.get(&proposal)?;
+            erased_by(&proposal.operation)
+        })
+        .await?
+        .answer;
+    let done = submit(node, actor, OperatorCommand::Decide { proposal, approve }).await?;
+    if let (Some(subscriber), true) = (erases, approve) {
+        erase_key(node, subscriber).await?;
+    }
+    Ok(Outcome::of(node, &done))
+}
+
+/// Records that an operator looks at a subscriber's personal data; what follows may show it.
+pub async fn note_read(
+    node: &Arc<Node>,
+    actor: Actor,
+    subscriber: SubscriberId,
+) -> Result<(), Problem> {
+    submit(node, actor, OperatorCommand::NoteRead { subscriber })
+        .await
+        .map(|_| ())
+}
+
+async fn submit(node: &Arc<Node>, actor: Actor, command: OperatorCommand) -> Result<Done, Problem> {
+    match node.submit(actor, Command::Operator(command)).await?.answer {
+        Answer::Operator(Ok(done)) => Ok(done),
+        Answer::Operator(Err(refusal)) => Err(problem(refusal)),
+        other => {
+            tracing::error!(?other, "an operation was answered with something else");
+            Err(Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "the engine answered something unexpected",
+            ))
+        }
+    }
+}
+
+fn erased_by(operation: &Operation) -> Option<SubscriberId> {
+    match operation {
+        Operation::EraseSubscriber(subscriber) => Some(*subscriber),
+        _ => None,
+    }
+}
+
+/// The decision is durable; now the key goes. Should this process end in between, the next start does it.
+async fn erase_key(node: &Arc<Node>, subscriber: SubscriberId) -> Result<(), Problem> {
+    let Some(subject) = node.directory.subject(subscriber) else {
+        return Ok(());
+    };
+    let mut tries = 0_u32;
+    while let Err(error) = node.subjects.erase(subject).await {
+        tracing::warn!(%error, "a subscriber's key is not erased yet");
+        tries += 1;
+        if tries == 20 {
+            let mut problem = Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "erasure_pending",
+                "the erasure is decided; the key is still there because somebody reads the table: ask for it again",
+            );
+            problem.retry_after_s = Some(5);
+            return Err(problem);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// What came of an operation, as JSON: `outcome` and the ids it made.
+#[derive(Clone, Debug)]
+pub struct Outcome(Map<String, Value>);
+
+impl Outcome {
+    fn of(node: &Node, done: &Done) -> Self {
+        let ids = &node.ids;
+        let value = match done {
+            Done::Done => json!({"outcome": "done"}),
+            Done::Unchanged => json!({"outcome": "unchanged"}),
+            Done::OperatorAdded(id) => json!({"outcome": "done", "operator": id.show(ids)}),
+            Done::MerchantAdded(id) => json!({"outcome": "done", "merchant": id.show(ids)}),
+            Done::KeyAdded(id) => json!({"outcome": "done", "key": id.show(ids)}),
+            Done::LotGiven(id) => json!({"outcome": "done", "lot": id.show(ids)}),
+            Done::RulesSet(version) => json!({"outcome": "done", "version": version}),
+            Done::Proposed(id) => json!({"outcome": "proposed", "proposal": id.show(ids)}),
+            Done::Rejected => json!({"outcome": "rejected"}),
+        };
+        match value {
+            Value::Object(members) => Self(members),
+            _ => Self(Map::new()),
+        }
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// 202 for what waits for a second person.
+    pub fn answer(self) -> Response {
+        let waits = self.0.get("outcome").and_then(Value::as_str) == Some("proposed");
+        let status = if waits {
+            StatusCode::ACCEPTED
+        } else {
+            StatusCode::OK
+        };
+        json::answer(status, &Value::Object(self.0))
+    }
+}
+
+/// What an operator is told of a refusal.
+pub fn problem(refusal: OperatorRefusal) -> Problem {
+    let (status, detail) = match refusal {
+        OperatorRefusal::NotSignedIn => (StatusCode::UNAUTHORIZED, "sign in again"),
+        OperatorRefusal::NotAllowed => (StatusCode::FORBIDDEN, "your role does not allow this"),
+        OperatorRefusal::SamePerson => (
+            StatusCode::FORBIDDEN,
+            "whoever proposed it cannot approve it; another person must",
+        ),
+        OperatorRefusal::NotFound => (
+            StatusCode::NOT_FOUND,
+            "there is nothing of that name or id, or it is over",
+        ),
+        OperatorRefusal::NameTaken => (StatusCode::CONFLICT, "somebody has this name already"),
+        OperatorRefusal::WouldOverdraw => (
+            StatusCode::CONFLICT,
+            "more than what is available on the account",
+        ),
+        OperatorRefusal::WrongStatus => (
+            StatusCode::CONFLICT,
+            "its present state does not allow this",
+        ),
+        OperatorRefusal::LastAdmin => (
+            StatusCode::CONFLICT,
+            "the last administrator cannot be removed",
+        ),
+    };
+    Problem::new(status, refusal.code(), detail)
+}

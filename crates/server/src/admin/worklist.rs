@@ -1,0 +1,257 @@
+//! What waits for a person: changes that need a second one, and money that the outside world would not take back.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
+use paytone_domain::{
+    funding::{Effect, EffectState},
+    ids::{EffectId, ProposalId},
+    operator::{Operation, Proposal},
+    risk::Rules,
+};
+use serde_json::{Value, json};
+
+use super::{merchants::plan_words, operation, rules, session::SignedIn, subscribers};
+use crate::{
+    edge::{
+        amount,
+        ids::Public as _,
+        json,
+        problem::Problem,
+        text::{self, Place},
+        time,
+    },
+    node::Node,
+};
+
+pub fn router() -> Router<Arc<Node>> {
+    Router::new()
+        .route("/admin/api/worklist", get(list))
+        .route("/admin/api/proposals/{id}/approve", post(approve))
+        .route("/admin/api/proposals/{id}/reject", post(reject))
+        .route("/admin/api/effects/{id}/repeat", post(repeat))
+        .route("/admin/api/effects/{id}/to-balance", post(to_balance))
+}
+
+struct Waiting {
+    proposals: Vec<(Proposal, String)>,
+    effects: Vec<Effect>,
+    rules: Rules,
+}
+
+async fn list(State(node): State<Arc<Node>>, operator: SignedIn) -> Result<Response, Problem> {
+    let waiting = node
+        .engine
+        .read(|state, _| {
+            let name = |id| {
+                let operator = state.operators.by_id.get(&id);
+                operator.map_or_else(String::new, |operator| operator.name.clone())
+            };
+            let proposals = state.operators.proposals.values();
+            let mut effects: Vec<_> = state
+                .effects
+                .values()
+                .filter(|effect| effect.state == EffectState::Stuck)
+                .cloned()
+                .collect();
+            effects.sort_by_key(|effect| effect.id);
+            Waiting {
+                proposals: proposals
+                    .map(|proposal| (proposal.clone(), name(proposal.by)))
+                    .collect(),
+                effects,
+                rules: state.rules.clone(),
+            }
+        })
+        .await?
+        .answer;
+    let mut data = Vec::new();
+    for (proposal, by) in &waiting.proposals {
+        let words = words(&node, &operator, &proposal.operation, &waiting.rules).await?;
+        data.push(json!({
+            "kind": "approval",
+            "id": proposal.id.show(&node.ids),
+            "at": time::show(proposal.proposed_at),
+            "operation": proposal.operation.name(),
+            "by": by,
+            "detail": format!("{words}; by {by}; {}", proposal.id.show(&node.ids)),
+        }));
+    }
+    for effect in &waiting.effects {
+        data.push(json!({
+            "kind": "reversal_pending",
+            "id": show_effect(&node, effect.id),
+            "at": time::show(effect.wanted_at),
+            "amount": amount::show(effect.amount, node.currency()),
+            "attempts": effect.attempts,
+            "detail": format!(
+                "{} {} to go back; {}",
+                amount::show(effect.amount, node.currency()),
+                node.currency().code(),
+                show_effect(&node, effect.id)
+            ),
+            "payment": effect.payment.show(&node.ids),
+        }));
+    }
+    Ok(json::answer(StatusCode::OK, &json!({"data": data})))
+}
+
+/// What an operation would do, for the person who decides it.
+async fn words(
+    node: &Arc<Node>,
+    operator: &SignedIn,
+    operation: &Operation,
+    rules: &Rules,
+) -> Result<String, Problem> {
+    let currency = node.currency();
+    let ids = &node.ids;
+    let name = operation.name();
+    let merchant = async |id| -> Result<String, Problem> {
+        let card = node.directory.merchant(id, &node.subjects).await;
+        let card = card.map_err(super::key_problem)?;
+        Ok(card.map_or_else(String::new, |card| card.name.to_string()))
+    };
+    Ok(match operation {
+        Operation::AddOperator {
+            name: who, role, ..
+        } => {
+            format!("{name} {who} as {}", role.name())
+        }
+        Operation::RemoveOperator(id) => format!("{name} {}", id.show(ids)),
+        Operation::SetRules(after) => {
+            let changes: Vec<_> = rules::differences(rules, after, currency)
+                .into_iter()
+                .map(|(rule, before, after)| {
+                    format!("{rule} {} → {}", plain(&before), plain(&after))
+                })
+                .collect();
+            format!("{name}: {}", changes.join(", "))
+        }
+        Operation::AddMerchant { .. } => name.to_owned(),
+        Operation::AddClientKey {
+            merchant: id,
+            label,
+            ..
+        } => format!("{name} “{label}” of {}", merchant(*id).await?),
+        Operation::RevokeClientKey { merchant: id, key } => {
+            format!("{name} {} of {}", key.show(ids), merchant(*id).await?)
+        }
+        Operation::SetPlan { merchant: id, plan } => format!(
+            "{name} of {}: {}",
+            merchant(*id).await?,
+            plan_words(plan, currency)
+        ),
+        Operation::SetMerchantLimits {
+            merchant: id,
+            limits,
+        } => format!(
+            "{name} of {}: {} per payment, {} per day",
+            merchant(*id).await?,
+            amount::show(limits.payment, currency),
+            amount::show(limits.daily, currency)
+        ),
+        Operation::BlockMerchant(id) | Operation::UnblockMerchant(id) => {
+            format!("{name} {}", merchant(*id).await?)
+        }
+        Operation::BlockSubscriber(id)
+        | Operation::UnblockSubscriber(id)
+        | Operation::UnlockPin(id)
+        | Operation::ResetPhone(id)
+        | Operation::EraseSubscriber(id) => format!("{name} {}", id.show(ids)),
+        Operation::Adjust {
+            subscriber,
+            minor,
+            reason,
+        } => {
+            let mut words = format!(
+                "{name} {} by {} {}",
+                subscriber.show(ids),
+                amount::show_signed(*minor, currency),
+                currency.code()
+            );
+            let subject = node.directory.subject(*subscriber);
+            if let (true, Some(subject)) = (operator.sees_people(), subject)
+                && let Some(key) = subscribers::key_of(node, subject).await?
+                && let Some(reason) = text::open(&key, subject, Place::AdjustmentReason, reason)
+            {
+                words += &format!(": {reason}");
+            }
+            words
+        }
+        Operation::ImportBalance(row) => format!("{name} of {}", row.subscriber.show(ids)),
+        Operation::RepeatEffect(id) | Operation::PayEffectToBalance(id) => {
+            format!("{name} {}", show_effect(node, *id))
+        }
+    })
+}
+
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn show_effect(node: &Node, id: EffectId) -> String {
+    node.ids.encode("eff", id.0)
+}
+
+fn read_effect(node: &Node, text: &str) -> Result<EffectId, Problem> {
+    let id = node.ids.decode("eff", text);
+    id.map(EffectId).ok_or_else(Problem::not_found)
+}
+
+async fn approve(
+    State(node): State<Arc<Node>>,
+    operator: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    decide(node, operator, id, true).await
+}
+
+async fn reject(
+    State(node): State<Arc<Node>>,
+    operator: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    decide(node, operator, id, false).await
+}
+
+async fn decide(
+    node: Arc<Node>,
+    operator: SignedIn,
+    id: String,
+    approve: bool,
+) -> Result<Response, Problem> {
+    let id = ProposalId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
+    Ok(operation::decide(&node, operator.actor(), id, approve)
+        .await?
+        .answer())
+}
+
+async fn repeat(
+    State(node): State<Arc<Node>>,
+    operator: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let operation = Operation::RepeatEffect(read_effect(&node, &id)?);
+    Ok(operation::perform(&node, operator.actor(), operation)
+        .await?
+        .answer())
+}
+
+async fn to_balance(
+    State(node): State<Arc<Node>>,
+    operator: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let operation = Operation::PayEffectToBalance(read_effect(&node, &id)?);
+    Ok(operation::perform(&node, operator.actor(), operation)
+        .await?
+        .answer())
+}
