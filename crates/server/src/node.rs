@@ -24,7 +24,7 @@ use tokio::sync::{broadcast::error::RecvError, oneshot};
 use crate::{
     admin::SignIns,
     config::Config,
-    edge::{directory::Directory, waiters::Waiters},
+    edge::{directory::Directory, under_way::UnderWay, waiters::Waiters},
     views::{FollowError, Views, follow},
 };
 
@@ -38,6 +38,8 @@ pub struct Node {
     pub directory: Arc<Directory>,
     pub waiters: Arc<Hub>,
     pub views: Views,
+    /// Merchants' requests under way.
+    pub under_way: UnderWay,
     pub code_channel: Option<Box<dyn CodeChannel>>,
     /// Operators' sign-ins under way.
     pub sign_ins: Arc<SignIns>,
@@ -151,6 +153,7 @@ impl Node {
             directory,
             waiters,
             views,
+            under_way: UnderWay::default(),
             code_channel,
             sign_ins: Arc::default(),
             demo,

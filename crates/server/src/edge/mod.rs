@@ -12,4 +12,5 @@ pub mod problem;
 pub mod query;
 pub mod text;
 pub mod time;
+pub mod under_way;
 pub mod waiters;
