@@ -170,7 +170,10 @@ fn idempotent(operation: &mut Operation) {
         ))
         .schema(Some(text(64).min_length(Some(1)).build()))
         .build();
-    operation.parameters.get_or_insert_default().push(RefOr::T(key));
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(RefOr::T(key));
 }
 
 fn told_position(operation: &mut Operation) {
