@@ -1,11 +1,61 @@
-//! The API of the phone page.
+//! The API of the phone page: enrolling, signing in, answering prompts, looking at one's account.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`enrolment`] | from a number to a device |
+//! | [`session`] | from a device's key to an hour's token |
+//! | [`prompt`], [`approval`] | what waits for an answer, and the answer |
+//! | [`device`] | this number's phones |
+//!
+//! **Not here:** who may do what. The domain decides; a device's status is only looked at first.
+
+mod approval;
+mod device;
+mod enrolment;
+mod pin;
+mod problem;
+mod prompt;
+mod session;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{
+    Router,
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
+use serde::Serialize;
 
-use crate::node::Node;
+use crate::{
+    edge::{json, position::stamp},
+    node::Node,
+};
 
 pub fn router() -> Router<Arc<Node>> {
-    Router::new()
+    let api = Router::new()
+        .route("/enrolments", post(enrolment::ask))
+        .route("/enrolments/{id}/screen-code", get(enrolment::screen_code))
+        .route("/enrolments/{id}/code", post(enrolment::try_code))
+        .route("/enrolments/{id}/device", post(enrolment::complete))
+        .route("/challenges", post(session::challenge))
+        .route("/sessions", post(session::session))
+        .route("/me/device", get(device::this))
+        .route("/prompts", get(prompt::list))
+        .route("/prompts/{id}/approve", post(approval::approve))
+        .route("/prompts/{id}/refuse", post(approval::refuse))
+        .route("/devices/{id}/approve", post(approval::approve_device))
+        .route("/devices/{id}/stop", post(device::stop));
+    Router::new().nest("/phone/api", api)
+}
+
+#[derive(Serialize)]
+struct StatusShown {
+    status: &'static str,
+}
+
+/// What became of something, by its name.
+fn status_answer(node: &Node, status: &'static str, position: u64) -> Response {
+    let answer = json::answer(StatusCode::OK, &StatusShown { status });
+    stamp(answer, node, position)
 }
