@@ -26,6 +26,7 @@ use crate::{
     config::Config,
     edge::{directory::Directory, under_way::UnderWay, waiters::Waiters},
     views::{FollowError, Views, follow},
+    webhooks::{Webhooks, WebhooksError},
 };
 
 /// What every edge holds.
@@ -38,6 +39,7 @@ pub struct Node {
     pub directory: Arc<Directory>,
     pub waiters: Arc<Hub>,
     pub views: Views,
+    pub webhooks: Webhooks,
     /// Merchants' requests under way.
     pub under_way: UnderWay,
     pub code_channel: Option<Box<dyn CodeChannel>>,
@@ -73,6 +75,8 @@ pub enum StartError {
     Replay(#[from] paytone_engine::ReplayError),
     #[error("setting {setting}: {why}")]
     Setting { setting: &'static str, why: String },
+    #[error(transparent)]
+    Webhooks(#[from] WebhooksError),
     #[error("the engine does not start: {0}")]
     Engine(String),
 }
@@ -144,6 +148,8 @@ impl Node {
         )
         .await?
         .into_parts();
+        let durable = *engine.position().borrow();
+        let webhooks = Webhooks::open(&config.deliveries(), &config.webhooks, durable).await?;
         let node = Arc::new(Self {
             config,
             engine,
@@ -153,6 +159,7 @@ impl Node {
             directory,
             waiters,
             views,
+            webhooks,
             under_way: UnderWay::default(),
             code_channel,
             sign_ins: Arc::default(),

@@ -6,13 +6,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use paytone_engine::StopReason;
-use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
 
 use crate::{
     admin,
     config::Config,
     http::{self, Served},
     node::{Node, StartError, Started},
+    webhooks,
     workers::Workers,
 };
 
@@ -35,6 +36,7 @@ pub struct Service {
     served: Served,
     socket: admin::Socket,
     workers: Workers,
+    webhooks: JoinHandle<()>,
 }
 
 /// Why [`Service::wait`] came back.
@@ -74,6 +76,7 @@ impl Service {
                 why: error.to_string(),
             })?;
         let workers = Workers::start(&node)?;
+        let webhooks = webhooks::spawn(Arc::clone(&node));
         let router = http::router(Arc::clone(&node)).merge(besides);
         let served = http::serve(listener, router, &node.config.limits).map_err(|error| {
             ServiceError::Listen {
@@ -88,6 +91,7 @@ impl Service {
             served,
             socket,
             workers,
+            webhooks,
         })
     }
 
@@ -114,6 +118,8 @@ impl Service {
         self.socket.close();
         self.served.stop(PATIENCE).await;
         self.workers.stop(PATIENCE).await;
+        // What is under way is sent again after the next start.
+        self.webhooks.abort();
         let started = self.started;
         // Joining the engine's thread blocks.
         drop(tokio::task::spawn_blocking(move || started.stop()).await);

@@ -1,4 +1,4 @@
-//! Who signs in how: client keys and devices, kept beside the engine so that keys and signatures are checked off its thread.
+//! Who signs in how and what is sent where: client keys, devices and webhook endpoints, kept beside the engine so that keys and signatures are checked off its thread.
 //!
 //! **Invariant:** it is brought up to date with each durable batch before anything that rests on that batch is answered. It
 //! is only a first look; the decision itself checks again that a device is active.
@@ -8,8 +8,11 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use paytone_domain::{
     Event, State,
-    ids::{ClientKeyHash, ClientKeyId, DeviceId, MerchantId, PublicKey, Sealed, SubscriberId},
-    merchant::MerchantEvent,
+    ids::{
+        ClientKeyHash, ClientKeyId, DeviceId, EndpointId, MerchantId, PublicKey, Sealed,
+        SubscriberId,
+    },
+    merchant::{ClientEvent, Endpoint, MerchantEvent},
     money::Currency,
     subscriber::{DeviceEvent, DeviceStatus, LineEvent},
 };
@@ -57,6 +60,8 @@ struct Known {
     devices: FxHashMap<DeviceId, DeviceCard>,
     subjects: FxHashMap<SubscriberId, u64>,
     merchants: FxHashMap<MerchantId, MerchantSeen>,
+    /// Of merchants that have any.
+    endpoints: FxHashMap<MerchantId, Vec<Endpoint>>,
 }
 
 pub struct Directory {
@@ -77,6 +82,11 @@ impl Directory {
                     card: None,
                 },
             );
+            if !merchant.endpoints.is_empty() {
+                known
+                    .endpoints
+                    .insert(merchant.id, merchant.endpoints.clone());
+            }
             for key in merchant.keys.iter().filter(|key| !key.revoked) {
                 known.clients.insert(key.hash, (merchant.id, key.id));
                 known.client_keys.insert(key.id, key.hash);
@@ -126,6 +136,23 @@ impl Directory {
             .unwrap_or_else(|| Currency::new("XXX", 2).expect("XXX is ISO 4217's no currency"))
     }
 
+    /// Where a merchant's webhooks go.
+    pub fn endpoints(&self, merchant: MerchantId) -> Vec<Endpoint> {
+        let known = self.known.read();
+        known.endpoints.get(&merchant).cloned().unwrap_or_default()
+    }
+
+    pub fn endpoint(&self, merchant: MerchantId, id: EndpointId) -> Option<Endpoint> {
+        let known = self.known.read();
+        let mut endpoints = known.endpoints.get(&merchant)?.iter();
+        endpoints.find(|endpoint| endpoint.id == id).cloned()
+    }
+
+    /// Whether anybody has webhooks at all.
+    pub fn has_endpoints(&self) -> bool {
+        !self.known.read().endpoints.is_empty()
+    }
+
     /// The merchant with its name and key.
     pub async fn merchant(
         &self,
@@ -163,6 +190,7 @@ impl Directory {
                 Event::Initialized { currency, .. } => *self.currency.write() = Some(*currency),
                 Event::Merchant(event) => self.observe_merchant(event),
                 Event::Device(event) => self.observe_device(event),
+                Event::Client(event) => self.observe_client(event),
                 Event::Line(LineEvent::Added {
                     subscriber,
                     subject,
@@ -211,6 +239,48 @@ impl Directory {
             | MerchantEvent::LimitsSet { .. }
             | MerchantEvent::Blocked { .. }
             | MerchantEvent::Unblocked { .. } => {}
+        }
+    }
+
+    fn observe_client(&self, event: &ClientEvent) {
+        let mut known = self.known.write();
+        match event {
+            ClientEvent::EndpointAdded {
+                merchant,
+                endpoint,
+                url,
+                secret,
+            } => {
+                known
+                    .endpoints
+                    .entry(*merchant)
+                    .or_default()
+                    .push(Endpoint {
+                        id: *endpoint,
+                        url: url.clone(),
+                        secret: secret.clone(),
+                        previous: None,
+                    });
+            }
+            ClientEvent::SecretRotated {
+                merchant,
+                endpoint,
+                secret,
+                previous_until,
+            } => {
+                let endpoints = known.endpoints.entry(*merchant).or_default();
+                if let Some(seen) = endpoints.iter_mut().find(|seen| seen.id == *endpoint) {
+                    let old = std::mem::replace(&mut seen.secret, secret.clone());
+                    seen.previous = Some((old, *previous_until));
+                }
+            }
+            ClientEvent::EndpointRemoved { merchant, endpoint } => {
+                let endpoints = known.endpoints.entry(*merchant).or_default();
+                endpoints.retain(|seen| seen.id != *endpoint);
+                if endpoints.is_empty() {
+                    known.endpoints.remove(merchant);
+                }
+            }
         }
     }
 

@@ -8,6 +8,8 @@ use paytone_engine::EngineError;
 use paytone_journal::subject_keys::SubjectKeyError;
 use serde_json::{Map, Value};
 
+use crate::views::ViewsError;
+
 /// One problem; `code` is stable, `detail` is for people.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -131,6 +133,20 @@ impl From<SubjectKeyError> for Problem {
                     "the keys cannot be read now; try again",
                 )
             },
+        }
+    }
+}
+
+impl From<ViewsError> for Problem {
+    fn from(error: ViewsError) -> Self {
+        tracing::error!(%error, "a list could not be read");
+        Self {
+            retry_after_s: Some(1),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "lists_unavailable",
+                "lists cannot be read now; try again",
+            )
         }
     }
 }

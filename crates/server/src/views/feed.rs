@@ -82,7 +82,7 @@ impl Views {
             Some(MerchantEvent {
                 n,
                 merchant: MerchantId(row.merchant.cast_unsigned()),
-                event_id: self.ids.encode("evt", n.0),
+                event_id: n.event_id(&self.ids),
                 at: Timestamp(row.at),
                 recorded: recorded(&row)?,
                 kind: row.kind,

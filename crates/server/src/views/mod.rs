@@ -63,6 +63,11 @@ impl EventNumber {
         Self((seq << Self::PLACE_BITS) | place)
     }
 
+    /// As merchants are shown it.
+    pub fn event_id(self, ids: &PublicIds) -> String {
+        ids.encode("evt", self.0)
+    }
+
     /// The journal's row.
     pub fn position(self) -> u64 {
         self.0 >> Self::PLACE_BITS

@@ -17,7 +17,7 @@ use utoipa::{
     },
 };
 
-use super::{mandates, me, objects, payments, refunds};
+use super::{events, lists, mandates, me, payments, refunds, webhook_endpoints};
 
 /// What every error looks like (RFC 9457).
 #[derive(ToSchema)]
@@ -61,15 +61,20 @@ struct ProblemSchema {
         (name = "payments", description = "One attempt each to be paid by a phone number."),
         (name = "refunds", description = "Money going back."),
         (name = "mandates", description = "Charging without a prompt, as the payer allowed."),
+        (name = "events", description = "What happened, in order: the feed."),
+        (name = "webhooks", description = "The same events, sent to you."),
         (name = "merchant", description = "Yourself."),
     ),
     paths(
-        payments::create, payments::get, payments::cancel, payments::capture,
+        payments::create, lists::payments, payments::get, payments::cancel, payments::capture,
         refunds::create, refunds::list, refunds::get,
         mandates::create, mandates::get, mandates::end,
+        events::list,
+        webhook_endpoints::create, webhook_endpoints::list, webhook_endpoints::get, webhook_endpoints::remove,
+        webhook_endpoints::rotate, webhook_endpoints::deliveries, webhook_endpoints::redeliver,
         me::get,
     ),
-    components(schemas(ProblemSchema, objects::Event)),
+    components(schemas(ProblemSchema)),
     modifiers(&Everywhere),
 )]
 struct Api;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`client`] | bearer keys and idempotency keys |
 //! | [`payments`], [`refunds`], [`mandates`], [`me`] | what can be asked and looked at |
+//! | [`lists`], [`events`], [`webhook_endpoints`] | many at once, and what happened |
 //! | [`objects`] | what it answers with |
 //! | [`fields`], [`payment_request`], [`refusals`] | what is not acceptable, by name |
 //! | [`document`] | the OpenAPI document of all this |
@@ -12,7 +13,9 @@
 
 mod client;
 mod document;
+pub mod events;
 mod fields;
+mod lists;
 mod mandates;
 mod me;
 pub mod objects;
@@ -20,13 +23,14 @@ mod payment_request;
 mod payments;
 mod refunds;
 mod refusals;
+mod webhook_endpoints;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     http::Method,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 
 pub use document::openapi;
@@ -52,8 +56,10 @@ fn route(method: Method, path: &'static str, handler: MethodRouter<Arc<Node>>) -
 pub fn routes() -> Vec<Route> {
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
+    const DELETE: Method = Method::DELETE;
     vec![
         route(POST, "/v1/payments", post(payments::create)),
+        route(GET, "/v1/payments", get(lists::payments)),
         route(GET, "/v1/payments/{id}", get(payments::get)),
         route(POST, "/v1/payments/{id}/cancel", post(payments::cancel)),
         route(POST, "/v1/payments/{id}/capture", post(payments::capture)),
@@ -63,6 +69,38 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/v1/mandates", post(mandates::create)),
         route(GET, "/v1/mandates/{id}", get(mandates::get)),
         route(POST, "/v1/mandates/{id}/end", post(mandates::end)),
+        route(GET, "/v1/events", get(events::list)),
+        route(
+            POST,
+            "/v1/webhook_endpoints",
+            post(webhook_endpoints::create),
+        ),
+        route(GET, "/v1/webhook_endpoints", get(webhook_endpoints::list)),
+        route(
+            GET,
+            "/v1/webhook_endpoints/{id}",
+            get(webhook_endpoints::get),
+        ),
+        route(
+            DELETE,
+            "/v1/webhook_endpoints/{id}",
+            delete(webhook_endpoints::remove),
+        ),
+        route(
+            POST,
+            "/v1/webhook_endpoints/{id}/rotate_secret",
+            post(webhook_endpoints::rotate),
+        ),
+        route(
+            GET,
+            "/v1/webhook_endpoints/{id}/deliveries",
+            get(webhook_endpoints::deliveries),
+        ),
+        route(
+            POST,
+            "/v1/webhook_endpoints/{id}/deliveries/{delivery}/redeliver",
+            post(webhook_endpoints::redeliver),
+        ),
         route(GET, "/v1/me", get(me::get)),
     ]
 }
