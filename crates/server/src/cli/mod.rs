@@ -2,12 +2,20 @@
 //!
 //! What works on a running server goes through its admin API: by the local socket, or by `--server URL`.
 
+mod client;
 mod config;
 mod demo;
 mod failure;
 mod keyring;
+mod merchant;
+mod operator;
+mod payment;
+mod rules;
 mod serve;
+mod show;
 mod stand_in_bank;
+mod subscriber;
+mod worklist;
 
 use std::process::ExitCode;
 
@@ -36,6 +44,54 @@ enum Command {
     Keyring(keyring::Args),
     /// Run a bank that delays, refuses, loses answers and succeeds late on demand
     StandInBank(crate::workers::stand_in_bank::Args),
+    /// Open a session; its token is kept for the next commands
+    SignIn(On<operator::SignIn>),
+    /// Forget the session's token
+    SignOut(client::Reach),
+    /// Users of the operator
+    Operator(Of<operator::Command>),
+    /// Who is paid
+    Merchant(Of<merchant::Command>),
+    /// The people behind the numbers
+    Subscriber(Of<subscriber::Command>),
+    /// Payments
+    Payment(Of<payment::Command>),
+    /// Limits and vetoes, journaled and versioned
+    Rules(Of<rules::Command>),
+    /// What waits for a person
+    Worklist(client::Reach),
+    /// Approve what somebody else proposed
+    Approve(On<Proposal>),
+    /// Reject what somebody proposed, or take it back
+    Reject(On<Proposal>),
+    /// Put money on a subscriber's balance or take it away, with a reason and a second person
+    Adjust(On<subscriber::Adjust>),
+    /// Money that the outside world would not take back
+    Effect(Of<worklist::Effect>),
+}
+
+/// A command with arguments that goes to a running server.
+#[derive(clap::Args, Debug)]
+struct On<A: clap::Args> {
+    #[command(flatten)]
+    reach: client::Reach,
+    #[command(flatten)]
+    args: A,
+}
+
+/// A command with commands of its own that go to a running server.
+#[derive(clap::Args, Debug)]
+struct Of<C: Subcommand> {
+    #[command(flatten)]
+    reach: client::Reach,
+    #[command(subcommand)]
+    command: C,
+}
+
+#[derive(clap::Args, Debug)]
+struct Proposal {
+    /// As `paytone worklist` shows it
+    proposal: String,
 }
 
 /// Runs one command. Exit code 1: it failed; 2: it was called wrongly.
@@ -69,6 +125,18 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Config => config::run(),
         Command::Keyring(args) => keyring::run(args),
         Command::StandInBank(args) => stand_in_bank::run(args).await,
+        Command::SignIn(on) => operator::sign_in(&on.reach, on.args).await,
+        Command::SignOut(reach) => operator::sign_out(&reach),
+        Command::Operator(of) => operator::run(&of.reach, of.command).await,
+        Command::Merchant(of) => merchant::run(&of.reach, of.command).await,
+        Command::Subscriber(of) => subscriber::run(&of.reach, of.command).await,
+        Command::Payment(of) => payment::run(&of.reach, of.command).await,
+        Command::Rules(of) => rules::run(&of.reach, of.command).await,
+        Command::Worklist(reach) => worklist::list(&reach).await,
+        Command::Approve(on) => worklist::decide(&on.reach, &on.args.proposal, true).await,
+        Command::Reject(on) => worklist::decide(&on.reach, &on.args.proposal, false).await,
+        Command::Adjust(on) => subscriber::adjust(&on.reach, on.args).await,
+        Command::Effect(of) => worklist::effect(&of.reach, of.command).await,
     }
 }
 

@@ -1,0 +1,127 @@
+//! `paytone operator`, `paytone sign-in`, `paytone sign-out`
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::json;
+
+use super::{
+    Failure,
+    client::{Reach, segment},
+    show,
+};
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Add a user; the very first one is added over the local socket without signing in
+    Add {
+        name: String,
+        /// viewer, support, risk, finance or admin
+        #[arg(long)]
+        role: String,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Remove a user
+    Remove { name: String },
+    /// Who there is
+    List,
+}
+
+/// Where a password comes from; without either it is asked for.
+#[derive(clap::Args, Debug)]
+pub struct Password {
+    /// Read the password from the first line of a file
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+impl Password {
+    fn read(&self, twice: bool) -> Result<String, Failure> {
+        if let Some(path) = &self.password_file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::doing(path.display(), error))?;
+            return Ok(text.lines().next().unwrap_or_default().to_owned());
+        }
+        if let Ok(password) = std::env::var("PAYTONE_PASSWORD") {
+            return Ok(password);
+        }
+        let ask = |prompt: &str| {
+            rpassword::prompt_password(prompt).map_err(|error| Failure::doing("password", error))
+        };
+        let password = ask("Password: ")?;
+        if twice && ask("Once more: ")? != password {
+            return Err(Failure::new("the two are not the same"));
+        }
+        Ok(password)
+    }
+}
+
+pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
+    let client = reach.client()?;
+    match command {
+        Command::Add {
+            name,
+            role,
+            password,
+        } => {
+            let password = password.read(true)?;
+            let body = json!({"name": name, "role": role, "password": password});
+            let answer = client.post("/operators", &body).await?;
+            show::outcome(reach.json, &answer, &format!("operator {name} ({role})"));
+        }
+        Command::Remove { name } => {
+            let path = format!("/operators/{}", segment(&name));
+            let answer = client.ask(Method::DELETE, &path, None).await?;
+            show::outcome(reach.json, &answer, &format!("operator {name} removed"));
+        }
+        Command::List => {
+            let answer = client.get("/operators").await?;
+            if !show::as_json(reach.json, &answer) {
+                let rows = answer["data"].as_array().cloned().unwrap_or_default();
+                show::table(
+                    &["name", "role", "id"],
+                    rows.iter().map(|row| {
+                        ["name", "role", "id"]
+                            .map(|column| show::text(&row[column]))
+                            .to_vec()
+                    }),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(clap::Args, Debug)]
+pub struct SignIn {
+    name: String,
+    #[command(flatten)]
+    password: Password,
+}
+
+pub async fn sign_in(reach: &Reach, args: SignIn) -> Result<(), Failure> {
+    let client = reach.client()?;
+    let password = args.password.read(false)?;
+    let body = json!({"name": args.name, "password": password});
+    let answer = client.post("/sessions", &body).await?;
+    let token = answer["token"]
+        .as_str()
+        .ok_or_else(|| Failure::new("the server sent no token"))?;
+    client.keep_token(token)?;
+    if !show::as_json(reach.json, &answer) {
+        println!(
+            "signed in as {} ({}) until {}",
+            args.name,
+            show::text(&answer["operator"]["role"]),
+            show::text(&answer["expires_at"])
+        );
+    }
+    Ok(())
+}
+
+pub fn sign_out(reach: &Reach) -> Result<(), Failure> {
+    reach.client()?.forget_token();
+    Ok(())
+}

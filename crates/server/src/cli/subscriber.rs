@@ -1,0 +1,123 @@
+//! `paytone subscriber`, `paytone adjust`
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{
+    Failure,
+    client::{Reach, segment},
+    show,
+};
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Look at a subscriber; it is recorded who looked
+    Show {
+        /// Number or id
+        who: String,
+    },
+    /// Stop a subscriber's payments at once
+    Block { who: String },
+    /// Let a subscriber pay again
+    Unblock { who: String },
+    /// Give all PIN tries back
+    UnlockPin { who: String },
+    /// After a check of identity: no PIN and no phones, as before the first enrolment
+    ResetPhone { who: String },
+    /// Make name and number unreadable for ever; the books stay
+    Erase { who: String },
+}
+
+pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
+    let client = reach.client()?;
+    let (who, action, what) = match command {
+        Command::Show { who } => {
+            let person = client
+                .get(&format!("/subscribers/{}", segment(&who)))
+                .await?;
+            print(reach.json, &person);
+            return Ok(());
+        }
+        Command::Block { who } => (who, "block", "subscriber blocked"),
+        Command::Unblock { who } => (who, "unblock", "subscriber unblocked"),
+        Command::UnlockPin { who } => (who, "unlock-pin", "PIN unlocked"),
+        Command::ResetPhone { who } => (who, "reset-phone", "phone reset"),
+        Command::Erase { who } => (who, "erase", "subscriber erased"),
+    };
+    let path = format!("/subscribers/{}/{action}", segment(&who));
+    let answer = client.post(&path, &json!({})).await?;
+    show::outcome(reach.json, &answer, what);
+    Ok(())
+}
+
+fn print(json: bool, person: &Value) {
+    if show::as_json(json, person) {
+        return;
+    }
+    show::facts(&[
+        ("id", &person["id"]),
+        ("status", &person["status"]),
+        ("number", &person["number"]),
+        ("name", &person["name"]),
+        ("birth date", &person["birth_date"]),
+        ("line", &person["line"]["status"]),
+        ("contract", &person["line"]["plan"]),
+        ("activated", &person["line"]["activated_on"]),
+        ("SIM changed", &person["line"]["sim_changed_on"]),
+        ("device changed", &person["line"]["device_changed_on"]),
+        ("known as of", &person["line"]["known_at"]),
+        ("currency", &person["currency"]),
+        ("available", &person["balance"]["available"]),
+        ("held", &person["balance"]["held"]),
+        ("bill used", &person["bill"]["used"]),
+        ("bill limit", &person["bill"]["limit"]),
+        ("bank account", &person["bank"]),
+        ("PIN set", &person["pin"]["set"]),
+        ("PIN locked", &person["pin"]["locked"]),
+        ("PIN tries left", &person["pin"]["tries_left"]),
+    ]);
+    let list = |name: &str| person[name].as_array().cloned().unwrap_or_default();
+    let grants = list("grants");
+    if !grants.is_empty() {
+        show::table(
+            &["grant", "available", "held", "expires"],
+            grants.iter().map(|grant| {
+                ["label", "available", "held", "expires_at"]
+                    .map(|column| show::text(&grant[column]))
+                    .to_vec()
+            }),
+        );
+    }
+    let devices = list("devices");
+    if !devices.is_empty() {
+        show::table(
+            &["device", "status", "since", "id"],
+            devices.iter().map(|device| {
+                ["label", "status", "created_at", "id"]
+                    .map(|column| show::text(&device[column]))
+                    .to_vec()
+            }),
+        );
+    }
+    super::payment::table(&list("payments"));
+}
+
+#[derive(clap::Args, Debug)]
+pub struct Adjust {
+    /// Number or id
+    who: String,
+    /// Decimal amount; a minus takes away
+    #[arg(allow_negative_numbers = true)]
+    amount: String,
+    /// Why, kept with the entry
+    #[arg(long)]
+    reason: String,
+}
+
+pub async fn adjust(reach: &Reach, args: Adjust) -> Result<(), Failure> {
+    let path = format!("/subscribers/{}/adjust", segment(&args.who));
+    let body = json!({"amount": args.amount, "reason": args.reason});
+    let answer = reach.client()?.post(&path, &body).await?;
+    show::outcome(reach.json, &answer, &format!("adjusted by {}", args.amount));
+    Ok(())
+}
