@@ -151,7 +151,7 @@ async fn add(
     };
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 /// What is shown of a merchant.
@@ -245,7 +245,7 @@ async fn add_key(
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
         .with("secret", secret)
-        .answer())
+        .answer(&node))
 }
 
 async fn revoke_key(
@@ -259,7 +259,7 @@ async fn revoke_key(
     };
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 async fn set_plan(
@@ -274,7 +274,7 @@ async fn set_plan(
     };
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 async fn set_limits(
@@ -289,7 +289,7 @@ async fn set_limits(
     };
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 async fn block(
@@ -300,7 +300,7 @@ async fn block(
     let operation = Operation::BlockMerchant(read_id(&node, &id)?);
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 async fn unblock(
@@ -311,5 +311,5 @@ async fn unblock(
     let operation = Operation::UnblockMerchant(read_id(&node, &id)?);
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }

@@ -2,11 +2,14 @@
 //!
 //! It is served over HTTP beside the other APIs and on a local socket that only the owner of the process can open.
 
+mod chart;
 mod erasure;
 mod merchants;
 pub mod operation;
 mod operators;
+mod overview;
 pub mod password;
+mod payments;
 mod rules;
 mod session;
 mod socket;
@@ -14,15 +17,25 @@ mod subscribers;
 mod words;
 mod worklist;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use axum::{Router, http::StatusCode};
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode},
+};
 
 pub use erasure::erase_again;
 pub use password::SignIns;
 pub use socket::Socket;
 
-use crate::{edge::problem::Problem, node::Node};
+use crate::{
+    edge::{position, problem::Problem},
+    node::Node,
+    views::ViewsError,
+};
+
+/// How long a list may wait for what it is asked to show.
+const VIEWS_PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn router() -> Router<Arc<Node>> {
     Router::new()
@@ -30,7 +43,9 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(operators::router())
         .merge(merchants::router())
         .merge(subscribers::router())
+        .merge(payments::router())
         .merge(rules::router())
+        .merge(overview::router())
         .merge(worklist::router())
 }
 
@@ -55,4 +70,35 @@ fn key_problem(error: impl std::fmt::Display) -> Problem {
             "the table of keys does not answer; nothing was done; try again",
         )
     }
+}
+
+/// The views cannot be read now.
+fn views_problem(error: ViewsError) -> Problem {
+    tracing::error!(%error, "views");
+    Problem {
+        retry_after_s: Some(1),
+        ..Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "views_unavailable",
+            "the lists cannot be read now; try again",
+        )
+    }
+}
+
+/// A read that presents a position waits briefly until the lists are there.
+async fn wait_for_views(node: &Node, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(asked) = position::asked(headers, node) else {
+        return Ok(());
+    };
+    if node.views.reached(asked, VIEWS_PATIENCE).await {
+        return Ok(());
+    }
+    Err(Problem {
+        retry_after_s: Some(1),
+        ..Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "views_behind",
+            "the lists do not show this position yet; try again",
+        )
+    })
 }

@@ -11,7 +11,7 @@ use paytone_domain::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    edge::{ids::Public as _, json, problem::Problem},
+    edge::{ids::Public as _, json, position, problem::Problem},
     node::Node,
 };
 
@@ -22,11 +22,11 @@ pub async fn perform(
     operation: Operation,
 ) -> Result<Outcome, Problem> {
     let erases = erased_by(&operation);
-    let done = submit(node, actor, OperatorCommand::Do(Box::new(operation))).await?;
+    let (done, position) = submit(node, actor, OperatorCommand::Do(Box::new(operation))).await?;
     if let (Some(subscriber), Done::Done | Done::Unchanged) = (erases, &done) {
         erase_key(node, subscriber).await?;
     }
-    Ok(Outcome::of(node, &done))
+    Ok(Outcome::of(node, &done, position))
 }
 
 /// Approves or rejects what somebody else proposed.
@@ -44,11 +44,12 @@ pub async fn decide(
         })
         .await?
         .answer;
-    let done = submit(node, actor, OperatorCommand::Decide { proposal, approve }).await?;
+    let (done, position) =
+        submit(node, actor, OperatorCommand::Decide { proposal, approve }).await?;
     if let (Some(subscriber), true) = (erases, approve) {
         erase_key(node, subscriber).await?;
     }
-    Ok(Outcome::of(node, &done))
+    Ok(Outcome::of(node, &done, position))
 }
 
 /// Records that an operator looks at a subscriber's personal data; what follows may show it.
@@ -62,9 +63,14 @@ pub async fn note_read(
         .map(|_| ())
 }
 
-async fn submit(node: &Arc<Node>, actor: Actor, command: OperatorCommand) -> Result<Done, Problem> {
-    match node.submit(actor, Command::Operator(command)).await?.answer {
-        Answer::Operator(Ok(done)) => Ok(done),
+async fn submit(
+    node: &Arc<Node>,
+    actor: Actor,
+    command: OperatorCommand,
+) -> Result<(Done, u64), Problem> {
+    let answered = node.submit(actor, Command::Operator(command)).await?;
+    match answered.answer {
+        Answer::Operator(Ok(done)) => Ok((done, answered.position)),
         Answer::Operator(Err(refusal)) => Err(problem(refusal)),
         other => {
             tracing::error!(?other, "an operation was answered with something else");
@@ -109,10 +115,13 @@ async fn erase_key(node: &Arc<Node>, subscriber: SubscriberId) -> Result<(), Pro
 
 /// What came of an operation, as JSON: `outcome` and the ids it made.
 #[derive(Clone, Debug)]
-pub struct Outcome(Map<String, Value>);
+pub struct Outcome {
+    members: Map<String, Value>,
+    position: u64,
+}
 
 impl Outcome {
-    fn of(node: &Node, done: &Done) -> Self {
+    fn of(node: &Node, done: &Done, position: u64) -> Self {
         let ids = &node.ids;
         let value = match done {
             Done::Done => json!({"outcome": "done"}),
@@ -125,26 +134,28 @@ impl Outcome {
             Done::Proposed(id) => json!({"outcome": "proposed", "proposal": id.show(ids)}),
             Done::Rejected => json!({"outcome": "rejected"}),
         };
-        match value {
-            Value::Object(members) => Self(members),
-            _ => Self(Map::new()),
-        }
+        let members = match value {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        };
+        Self { members, position }
     }
 
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(name.to_owned(), value.into());
+        self.members.insert(name.to_owned(), value.into());
         self
     }
 
     /// 202 for what waits for a second person.
-    pub fn answer(self) -> Response {
-        let waits = self.0.get("outcome").and_then(Value::as_str) == Some("proposed");
+    pub fn answer(self, node: &Node) -> Response {
+        let waits = self.members.get("outcome").and_then(Value::as_str) == Some("proposed");
         let status = if waits {
             StatusCode::ACCEPTED
         } else {
             StatusCode::OK
         };
-        json::answer(status, &Value::Object(self.0))
+        let answer = json::answer(status, &Value::Object(self.members));
+        position::stamp(answer, node, self.position)
     }
 }
 

@@ -88,7 +88,9 @@ async fn add(
         role,
         password,
     };
-    Ok(operation::perform(&node, actor, operation).await?.answer())
+    Ok(operation::perform(&node, actor, operation)
+        .await?
+        .answer(&node))
 }
 
 async fn list(State(node): State<Arc<Node>>, _: SignedIn) -> Result<Response, Problem> {
@@ -126,5 +128,5 @@ async fn remove(
     let operation = Operation::RemoveOperator(id);
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }

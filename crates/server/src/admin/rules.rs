@@ -249,7 +249,7 @@ async fn set(
     let operation = Operation::SetRules(Box::new(rules));
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 #[cfg(test)]

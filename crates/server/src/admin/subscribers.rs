@@ -80,7 +80,7 @@ async fn perform(
     Ok(
         operation::perform(&node, operator.actor(), operation(subscriber))
             .await?
-            .answer(),
+            .answer(&node),
     )
 }
 
@@ -123,7 +123,7 @@ async fn adjust(
     };
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 /// `None` once the subscriber was erased.
@@ -199,7 +199,7 @@ async fn show(
     operation::note_read(&node, operator.actor(), id).await?;
     let seen = look(&node, id).await?;
     let key = key_of(&node, seen.subscriber.subject).await?;
-    let payments = Value::Array(Vec::new());
+    let payments = super::payments::latest_of(&node, &operator, id).await?;
     let mut card = card(&node, &seen, key.as_ref());
     card["payments"] = payments;
     Ok(json::answer(StatusCode::OK, &card))

@@ -231,7 +231,7 @@ async fn decide(
     let id = ProposalId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
     Ok(operation::decide(&node, operator.actor(), id, approve)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 async fn repeat(
@@ -242,7 +242,7 @@ async fn repeat(
     let operation = Operation::RepeatEffect(read_effect(&node, &id)?);
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }
 
 async fn to_balance(
@@ -253,5 +253,5 @@ async fn to_balance(
     let operation = Operation::PayEffectToBalance(read_effect(&node, &id)?);
     Ok(operation::perform(&node, operator.actor(), operation)
         .await?
-        .answer())
+        .answer(&node))
 }

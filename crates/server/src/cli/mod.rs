@@ -15,6 +15,7 @@ mod serve;
 mod show;
 mod stand_in_bank;
 mod subscriber;
+mod views;
 mod worklist;
 
 use std::process::ExitCode;
@@ -66,6 +67,8 @@ enum Command {
     Reject(On<Proposal>),
     /// Put money on a subscriber's balance or take it away, with a reason and a second person
     Adjust(On<subscriber::Adjust>),
+    /// SQL tables derived from the journal
+    Views(Of<views::Command>),
     /// Money that the outside world would not take back
     Effect(Of<worklist::Effect>),
 }
@@ -136,6 +139,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Approve(on) => worklist::decide(&on.reach, &on.args.proposal, true).await,
         Command::Reject(on) => worklist::decide(&on.reach, &on.args.proposal, false).await,
         Command::Adjust(on) => subscriber::adjust(&on.reach, on.args).await,
+        Command::Views(of) => views::run(&of.reach, of.command).await,
         Command::Effect(of) => worklist::effect(&of.reach, of.command).await,
     }
 }
