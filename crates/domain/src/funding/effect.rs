@@ -158,6 +158,18 @@ pub(crate) fn decide(
         return (Err(EffectRefusal::NotOpen), Vec::new());
     };
     let events = match command {
+        // Its payment's deadline has passed and the tick is about to drop it: money would only have to come back.
+        EffectCommand::Attempt { .. }
+            if effect.direction == Direction::Collect
+                && effect.attempts == 0
+                && !payment::waits_for(state, moment, effect) =>
+        {
+            return (Err(EffectRefusal::NotOpen), Vec::new());
+        }
+        // Nothing was done for it yet, so there is nothing that this could be the result of.
+        EffectCommand::Result { .. } if effect.attempts == 0 => {
+            return (Err(EffectRefusal::NotOpen), Vec::new());
+        }
         EffectCommand::Attempt { .. } => {
             vec![Event::Effect(EffectEvent::Attempted {
                 id,
