@@ -93,11 +93,10 @@ pub(crate) fn decide(
             secret,
         } => {
             let endpoint = EndpointId(state.next_endpoint);
-            if state
-                .merchants
-                .get(merchant)
-                .is_some_and(|merchant| merchant.endpoints.len() >= MOST_ENDPOINTS)
-            {
+            let Some(known) = state.merchants.get(merchant) else {
+                return (Err(ClientRefusal::NotFound), Vec::new());
+            };
+            if known.endpoints.len() >= MOST_ENDPOINTS {
                 return (Err(ClientRefusal::TooManyEndpoints), Vec::new());
             }
             let event = ClientEvent::EndpointAdded {
