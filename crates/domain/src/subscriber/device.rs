@@ -4,7 +4,8 @@
 //!   first ───────────────────────────────────────▶ Active ──▶ Removed
 //!   further ──▶ AwaitingApproval ── approved ─────▶ Active
 //!                     └── refused, stopped ───────▶ Removed
-//!   recovery ─▶ Recovering ── a day passes ───────▶ Active (limits reduced for three days)
+//!   recovery, or none is left to let it in:
+//!            ─▶ Recovering ── a day passes ───────▶ Active (limits reduced for three days)
 //!                     └── stopped by any device ──▶ Removed
 //! ```
 //! **Invariant:** only an active device's approval counts, and that is checked in the decision itself.

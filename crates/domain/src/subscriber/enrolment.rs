@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   Asked ── right code ──▶ Proven ── key and PIN ──▶ a device
-//!     └── five wrong codes, or fifteen minutes ──▶ gone
+//!     ├── five wrong codes ──▶ of no use, and counts until its time is over
+//!     └── fifteen minutes ───▶ gone
 //! ```
 //! **Invariant:** asking answers alike for every number, and a number that is nobody's fails only as a wrong code does.
 //! **Not here:** the code. Sender and verifier derive it at the edge; what comes in is whether it matched.
@@ -28,6 +29,13 @@ pub struct Enrolment {
     pub expires_at: Timestamp,
     pub wrong_codes: u8,
     pub proven: bool,
+}
+
+impl Enrolment {
+    /// One that used up its tries stays until its time is over, so that asking again and again gives nobody more tries.
+    fn is_usable(&self, now: Timestamp) -> bool {
+        now < self.expires_at && self.wrong_codes < CODE_TRIES
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -185,7 +193,7 @@ fn try_code(state: &State, moment: &Moment, id: EnrolmentId, matches: bool) -> D
     let Some(enrolment) = state
         .enrolments
         .get(&id)
-        .filter(|enrolment| moment.now < enrolment.expires_at)
+        .filter(|enrolment| enrolment.is_usable(moment.now))
     else {
         return refused(EnrolmentRefusal::Expired);
     };
@@ -208,10 +216,7 @@ fn try_code(state: &State, moment: &Moment, id: EnrolmentId, matches: bool) -> D
         }
         None => {
             let tries_left = CODE_TRIES.saturating_sub(enrolment.wrong_codes + 1);
-            let mut events = vec![Event::Enrolment(EnrolmentEvent::CodeWrong { id })];
-            if tries_left == 0 {
-                events.push(Event::Enrolment(EnrolmentEvent::Ended { id }));
-            }
+            let events = vec![Event::Enrolment(EnrolmentEvent::CodeWrong { id })];
             (Err(EnrolmentRefusal::WrongCode { tries_left }), events)
         }
     }
@@ -238,7 +243,7 @@ fn complete(
     let Some(enrolment) = state
         .enrolments
         .get(&id)
-        .filter(|enrolment| moment.now < enrolment.expires_at)
+        .filter(|enrolment| enrolment.is_usable(moment.now))
     else {
         return refused(EnrolmentRefusal::Expired);
     };
@@ -267,9 +272,11 @@ fn complete(
         Some(pin)
     };
     let device = DeviceId(state.next_device);
-    let (status, active_from) = if !has_active_device(state, holder.id) {
+    // With a PIN and no device there is nobody who could let this one in: only the wait protects the owner.
+    let further = has_active_device(state, holder.id);
+    let (status, active_from) = if chosen.is_some() && !further {
         (DeviceStatus::Active, Some(moment.now))
-    } else if recovery {
+    } else if recovery || !further {
         (
             DeviceStatus::Recovering,
             Some(
