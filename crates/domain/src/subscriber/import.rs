@@ -131,7 +131,12 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
         .renumbered_from
         .and_then(|from| Some((from, state.holder(&from)?)));
     let outcome = match (holder, earlier) {
+        // The old number has its next holder already, and this row was taken in before that.
+        (Some(holder), Some(_)) if is_known(&row, holder) => Ok(RowOutcome::Unchanged),
         (Some(_), Some(_)) => Err(RowRefusal::NumberTaken),
+        (None, Some((_, holder))) if row.line.as_of < holder.line.as_of => {
+            Err(RowRefusal::OlderThanKnown)
+        }
         (None, Some((from, holder))) => {
             if holder.subject != row.subject {
                 return (Err(RowRefusal::WrongSubject), events);
@@ -157,8 +162,7 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
             Ok(RowOutcome::Recycled)
         }
         (Some(holder), None) => {
-            let same_line = row.line == holder.line;
-            if same_line && row.profile_hash == holder.profile_hash {
+            if is_known(&row, holder) {
                 Ok(RowOutcome::Unchanged)
             } else if row.line.as_of < holder.line.as_of {
                 Err(RowRefusal::OlderThanKnown)
@@ -175,6 +179,10 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
         }
     };
     (outcome, events)
+}
+
+fn is_known(row: &LineRow, holder: &Subscriber) -> bool {
+    row.line == holder.line && row.profile_hash == holder.profile_hash
 }
 
 fn added(subscriber: SubscriberId, generation: u32, row: LineRow) -> Event {
