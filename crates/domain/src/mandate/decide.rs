@@ -36,10 +36,16 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: MandateCommand) ->
         }
         MandateCommand::Refuse { device, id, report } => {
             on_phone(state, device, id, |mandate, _, events| {
-                if mandate.status != MandateStatus::AwaitingApproval
-                    || moment.now >= mandate.deadline
-                {
-                    return Err(ApprovalRefusal::AlreadyDecided);
+                match mandate.status {
+                    MandateStatus::AwaitingApproval if moment.now < mandate.deadline => {}
+                    MandateStatus::AwaitingApproval | MandateStatus::Expired => {
+                        return Err(ApprovalRefusal::TooLate);
+                    }
+                    MandateStatus::Active
+                    | MandateStatus::Suspended
+                    | MandateStatus::Refused
+                    | MandateStatus::Cancelled
+                    | MandateStatus::Ended => return Err(ApprovalRefusal::AlreadyDecided),
                 }
                 events.push(Event::Mandate(MandateEvent::Refused {
                     id,
@@ -308,7 +314,9 @@ fn approve(
     let mandate = mandate.ok_or(ApprovalRefusal::NotFound)?;
     let refusal = if !is_active_device_of(state, device, owner) {
         Some(ApprovalRefusal::DeviceNotActive)
-    } else if mandate.status == MandateStatus::Expired || moment.now >= mandate.deadline {
+    } else if mandate.status == MandateStatus::Expired
+        || (mandate.status == MandateStatus::AwaitingApproval && moment.now >= mandate.deadline)
+    {
         Some(ApprovalRefusal::TooLate)
     } else if mandate.status != MandateStatus::AwaitingApproval {
         Some(ApprovalRefusal::AlreadyDecided)
