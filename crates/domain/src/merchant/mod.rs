@@ -48,6 +48,7 @@ pub struct Merchant {
     pub plan: PricePlan,
     pub keys: Vec<ClientKey>,
     pub endpoints: Vec<Endpoint>,
+    /// What payers approved, less what then did not come.
     pub taken: Spent,
     pub prompts: Hourly,
     /// Wrong match codes and reports.

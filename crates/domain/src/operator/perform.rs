@@ -11,7 +11,7 @@ use crate::{
     merchant::{Merchant, MerchantEvent},
     money::Amount,
     state::State,
-    subscriber::{DeviceEvent, Subscriber, SubscriberStatus},
+    subscriber::{DeviceEvent, Subscriber, SubscriberStatus, cash_of},
     time::Moment,
 };
 
@@ -192,7 +192,7 @@ pub(super) fn perform(
             let entry = Entry::moving(
                 effect.amount,
                 Account::Suspense,
-                Account::SubscriberCash(effect.payer),
+                cash_of(state, effect.payer),
             );
             events.push(Event::Effect(EffectEvent::PaidToBalance { id, entry }));
             Ok(Done::Done)

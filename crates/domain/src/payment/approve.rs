@@ -114,7 +114,7 @@ pub(crate) fn approve(
     Ok(payment.status)
 }
 
-fn was_prompted(payment: &Payment) -> bool {
+pub(super) fn was_prompted(payment: &Payment) -> bool {
     payment.codes.is_some() && payment.decline.is_none() && payment.veto.is_none()
 }
 

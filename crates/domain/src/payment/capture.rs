@@ -55,6 +55,9 @@ fn captured(
     for (leg, part) in payment.legs.iter().zip(parts(&payment.legs, amount)) {
         entry.and(part, leg.source.account(payer), payable);
         let rest = leg.amount.minus(part);
+        if leg.effect.is_none() {
+            end::entry_of_released(&mut entry, state, payer, leg.source, rest);
+        }
         if let (Some(effect), false) = (leg.effect, rest.is_zero()) {
             entry.and(rest, Account::Collected, Account::Suspense);
             backs.push((effect, rest));
@@ -83,10 +86,12 @@ pub(crate) fn capture(
     events: &mut Vec<Event>,
 ) -> Result<(Answer, Recorded), ClientPaymentRefusal> {
     let payment = of_merchant(state, merchant, id)?;
-    if payment.status != Status::Authorized
-        || payment.capture_deadline.is_none_or(|at| moment.now >= at)
-    {
+    if payment.status != Status::Authorized {
         return Err(ClientPaymentRefusal::WrongStatus(payment.status));
+    }
+    // Its tick may still be on its way; the deadline has won already.
+    if payment.capture_deadline.is_none_or(|at| moment.now >= at) {
+        return Err(ClientPaymentRefusal::WrongStatus(Status::Expired));
     }
     let amount = amount.unwrap_or(payment.amount);
     if amount > payment.amount {

@@ -1,18 +1,19 @@
 //! A payment ends without being captured: refused, wrong code, cancelled, expired, failed.
 
 use super::{
-    ClientPaymentRefusal, Ending, Payment, PaymentEvent, PhoneAnswer, Status, of_merchant,
+    ClientPaymentRefusal, Ending, Payment, PaymentEvent, PhoneAnswer, Status,
+    approve::was_prompted, of_merchant,
 };
 use crate::{
     Answer, Event,
     approval::ApprovalRefusal,
-    funding::{Direction, Effect, EffectEvent, EffectState, LegState, give_back},
+    funding::{Direction, Effect, EffectEvent, EffectState, LegState, Source, give_back},
     idempotency::Recorded,
     ids::{DeviceId, EffectId, MerchantId, PaymentId, RefundId, SubscriberId},
     ledger::{Account, Entry},
     money::Amount,
     state::State,
-    subscriber::is_active_device_of,
+    subscriber::{has_left, is_active_device_of},
     time::Moment,
 };
 
@@ -30,6 +31,9 @@ pub(super) fn ending(
     let mut backs = Vec::new();
     let mut dropped = Vec::new();
     for leg in &payment.legs {
+        if let Some(payer) = payment.payer.filter(|_| leg.state == LegState::Held) {
+            entry_of_released(&mut entry, state, payer, leg.source, leg.amount);
+        }
         let Some(effect) = leg.effect else { continue };
         match leg.state {
             LegState::Collected => {
@@ -66,6 +70,23 @@ pub(super) fn ending(
         events.extend(give_backs(state, moment, payment, payer, backs, None));
     }
     events
+}
+
+/// What is released to a holder who has left becomes unclaimed, as the rest of it did.
+pub(super) fn entry_of_released(
+    entry: &mut Entry,
+    state: &State,
+    payer: SubscriberId,
+    source: Source,
+    amount: Amount,
+) {
+    if source == Source::Balance && has_left(state, payer) {
+        entry.and(
+            amount,
+            Account::SubscriberCash(payer),
+            Account::Unclaimed(payer),
+        );
+    }
 }
 
 /// Wants collected money to go back, each part as an effect of its own.
@@ -149,9 +170,10 @@ pub(crate) fn refuse(
         .get(&device)
         .map(|device| device.subscriber)
         .ok_or(ApprovalRefusal::NotFound)?;
-    let payment = state.payments.get(&id).filter(|payment| {
-        payment.payer == Some(owner) && payment.codes.is_some() && payment.veto.is_none()
-    });
+    let payment = state
+        .payments
+        .get(&id)
+        .filter(|payment| payment.payer == Some(owner) && was_prompted(payment));
     let payment = payment.ok_or(ApprovalRefusal::NotFound)?;
     if !is_active_device_of(state, device, owner) {
         return Err(ApprovalRefusal::DeviceNotActive);

@@ -7,11 +7,11 @@ use super::{
 use crate::{
     deadline::Due,
     funding::{Effect, EffectOutcome, FundingLeg, LegState, Source},
-    ids::{PaymentId, RefundId, SubscriberId},
+    ids::{MandateId, MerchantId, PaymentId, RefundId, SubscriberId},
     money::Amount,
     state::State,
     subscriber::PromptRef,
-    time::Moment,
+    time::{BusinessDate, Moment},
 };
 
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
@@ -38,8 +38,9 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             if payment.status == Status::Funding {
                 state.deadlines.insert(payment.deadline, Due::Payment(*id));
             }
-            let (payer, amount, mandate) = (
+            let (payer, merchant, amount, mandate) = (
                 payment.payer.expect("an approved payment has a payer"),
+                payment.merchant,
                 payment.amount,
                 payment.mandate,
             );
@@ -51,6 +52,11 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             if let Some(mandate) = mandate.and_then(|id| state.mandates.get_mut(&id)) {
                 mandate.charged.add(moment, amount);
             }
+            state
+                .merchants
+                .expect_mut(merchant)
+                .taken
+                .add(moment, amount);
             let payer = state.subscribers.expect_mut(payer);
             payer.spent.add(moment, amount);
             if mandate.is_none() {
@@ -110,13 +116,14 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             payment.status = Status::Captured;
             (payment.captured, payment.fee, payment.tax) = (*amount, *fee, *tax);
             payment.captured_on = Some(moment.date);
-            let merchant = payment.merchant;
+            let (merchant, mandate, rest) = (
+                payment.merchant,
+                payment.mandate,
+                payment.amount.minus(*amount),
+            );
+            let approved_on = payment.approved_on.unwrap_or(moment.date);
             state.book.post(entry);
-            state
-                .merchants
-                .expect_mut(merchant)
-                .taken
-                .add(moment, *amount);
+            give_limits_back(state, merchant, payer, mandate, approved_on, rest);
             if !billed.is_zero() {
                 state
                     .subscribers
@@ -159,7 +166,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             payment.refunds.push(*refund);
             let mut unbilled = Amount::ZERO;
             for (place, part) in parts {
-                let leg = &mut payment.legs[usize::from(*place)];
+                let leg = &mut payment.legs[*place as usize];
                 leg.refunded = leg.refunded.plus(*part);
                 if leg.source == Source::Bill {
                     unbilled = unbilled.plus(*part);
@@ -288,7 +295,6 @@ fn ended(
     entry: &crate::ledger::Entry,
 ) {
     close_prompt(state, id);
-    state.book.post(entry);
     let payment = state
         .payments
         .get_mut(&id)
@@ -316,16 +322,10 @@ fn ended(
     if let Some(payer) = payer {
         release(state, payer, &released);
         if let Some(date) = approved_on {
-            state
-                .subscribers
-                .expect_mut(payer)
-                .spent
-                .take_back(date, amount);
-            if let Some(mandate) = mandate.and_then(|id| state.mandates.get_mut(&id)) {
-                mandate.charged.take_back(date, amount);
-            }
+            give_limits_back(state, merchant, payer, mandate, date, amount);
         }
     }
+    state.book.post(entry);
     match ending {
         Ending::Refused { report } => state.count_refusal(moment, merchant, payer, false, report),
         Ending::WrongCode => state.count_refusal(moment, merchant, payer, true, false),
@@ -337,6 +337,24 @@ fn ended(
         Ending::Cancelled | Ending::NotFunded | Ending::NotCaptured => {}
     }
     revisit_expired(state, moment, &released);
+}
+
+/// What was approved on `date` and did not go to the merchant no longer counts.
+fn give_limits_back(
+    state: &mut State,
+    merchant: MerchantId,
+    payer: SubscriberId,
+    mandate: Option<MandateId>,
+    date: BusinessDate,
+    amount: Amount,
+) {
+    let merchant = state.merchants.expect_mut(merchant);
+    merchant.taken.take_back(date, amount);
+    let payer = state.subscribers.expect_mut(payer);
+    payer.spent.take_back(date, amount);
+    if let Some(mandate) = mandate.and_then(|id| state.mandates.get_mut(&id)) {
+        mandate.charged.take_back(date, amount);
+    }
 }
 
 fn release(state: &mut State, payer: SubscriberId, legs: &[FundingLeg]) {

@@ -517,7 +517,7 @@ pub enum PaymentEvent {
         text: Sealed,
         /// How much goes back to each leg, by its place.
         #[n(4)]
-        parts: Vec<(u8, Amount)>,
+        parts: Vec<(u32, Amount)>,
         #[n(5)]
         entry: Entry,
         #[n(6)]

@@ -10,7 +10,7 @@ use crate::{
     ledger::{Account, Entry},
     money::Amount,
     state::State,
-    subscriber::SubscriberStatus,
+    subscriber::{cash_of, has_left},
     time::Moment,
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn refund(
     for (place, leg) in payment.legs.iter().enumerate().rev() {
         let part = leg.captured.minus(leg.refunded).min(missing);
         if !part.is_zero() {
-            parts.push((u8::try_from(place).unwrap_or(u8::MAX), part));
+            parts.push((place, part));
             missing = missing.minus(part);
         }
     }
@@ -47,7 +47,7 @@ pub(crate) fn refund(
     let mut extended = Vec::new();
     let mut backs = Vec::new();
     for (place, part) in &parts {
-        let leg = &payment.legs[usize::from(*place)];
+        let leg = &payment.legs[*place];
         entry.and(
             *part,
             Account::MerchantPayable(merchant),
@@ -68,6 +68,10 @@ pub(crate) fn refund(
         status,
         created_at: moment.now,
     };
+    let parts = parts
+        .into_iter()
+        .map(|(place, part)| (u32::try_from(place).expect("legs are few"), part))
+        .collect();
     events.push(Event::Payment(PaymentEvent::Refunded {
         id,
         refund,
@@ -100,16 +104,12 @@ fn destination(
     leg: &FundingLeg,
     extended: &mut Vec<(crate::ids::LotId, crate::time::Timestamp)>,
 ) -> Account {
-    let gone = state
-        .subscribers
-        .get(payer)
-        .is_none_or(|payer| payer.status == SubscriberStatus::Closed);
     match leg.source {
         Source::Bank => Account::Suspense,
         Source::Bill => Account::BillReceivable(payer),
-        Source::Balance | Source::Grant(_) if gone => Account::Unclaimed(payer),
-        Source::Balance => Account::SubscriberCash(payer),
+        Source::Balance => cash_of(state, payer),
         Source::Grant(id) => match state.lots.get(&id) {
+            Some(lot) if has_left(state, payer) => lot.funded_by(),
             Some(lot) if lot.expired(moment.now) => match lot.expired_refund {
                 ExpiredRefund::Cash => Account::SubscriberCash(payer),
                 ExpiredRefund::Forfeit => lot.funded_by(),

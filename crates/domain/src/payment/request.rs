@@ -204,9 +204,11 @@ fn charged(
     moment: &Moment,
     merchant: &Merchant,
     mandate: &Mandate,
-    request: PaymentRequest,
+    mut request: PaymentRequest,
     events: &mut Vec<Event>,
 ) -> Payment {
+    // Whoever signed the mandate pays; there is nobody else who asks.
+    request.whose = Whose::Own;
     // A mandate that never became active knows no payer that its merchant may hear of.
     let payer = mandate
         .approved_at

@@ -36,7 +36,9 @@ use crate::{
         DeviceId, LotId, MandateId, MerchantId, NumberHash, PaymentId, PinValue, Sealed,
         SubscriberId,
     },
+    ledger::Account,
     risk::Rules,
+    state::State,
     time::Timestamp,
 };
 
@@ -97,6 +99,23 @@ pub struct Subscriber {
     /// What went on this month's phone bill.
     pub billed: Spent,
     pub attention: Daily,
+}
+
+/// Whether the number went to somebody else, so that nobody can spend what is still this subscriber's.
+pub(crate) fn has_left(state: &State, subscriber: SubscriberId) -> bool {
+    state
+        .subscribers
+        .get(subscriber)
+        .is_none_or(|subscriber| subscriber.status == SubscriberStatus::Closed)
+}
+
+/// Where this subscriber's cash goes.
+pub(crate) fn cash_of(state: &State, subscriber: SubscriberId) -> Account {
+    if has_left(state, subscriber) {
+        Account::Unclaimed(subscriber)
+    } else {
+        Account::SubscriberCash(subscriber)
+    }
 }
 
 impl Subscriber {
