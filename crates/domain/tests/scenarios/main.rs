@@ -1,0 +1,12 @@
+//! The rules of the design, as tables of commands with their outcomes. One file per concern.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod approval;
+mod bank;
+mod capture;
+mod funding;
+mod idempotency;
+mod races;
+mod refund;
