@@ -83,7 +83,6 @@ impl World {
         ticks
     }
 
-
     /// Evolves the journal from nothing: the state must come out the same in every part.
     pub fn replay(&self) {
         let mut again = State::default();
