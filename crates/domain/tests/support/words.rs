@@ -155,6 +155,7 @@ fn client(script: &mut Script, row: &Row<'_>) -> String {
                 CaptureMode::Automatic
             },
             text: sealed("for what"),
+            reference_hash: None,
             expires_in_seconds: row.pair("in").map(|text| (span(text) / SECOND) as u32),
             entropy,
             repeat,
