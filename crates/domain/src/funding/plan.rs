@@ -11,6 +11,9 @@ use crate::{
     time::{Moment, Timestamp},
 };
 
+/// Most lots that one payment may be made of: an event stays small, and the place of a leg fits its number.
+const MOST_LOTS: usize = 1_000;
+
 /// All of `amount` in the payer's order, or nothing.
 pub(crate) fn plan(
     state: &State,
@@ -72,6 +75,7 @@ fn spendable_lots<'a>(
         .filter(|lot| !lot.expired(moment.now) && lot.scope.allows(merchant.id, merchant.category))
         .collect();
     lots.sort_by_key(|lot| (lot.expires_at.unwrap_or(Timestamp(i64::MAX)), lot.id));
+    lots.truncate(MOST_LOTS);
     lots
 }
 

@@ -166,7 +166,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             payment.refunds.push(*refund);
             let mut unbilled = Amount::ZERO;
             for (place, part) in parts {
-                let leg = &mut payment.legs[*place as usize];
+                let leg = &mut payment.legs[usize::from(*place)];
                 leg.refunded = leg.refunded.plus(*part);
                 if leg.source == Source::Bill {
                     unbilled = unbilled.plus(*part);

@@ -517,7 +517,7 @@ pub enum PaymentEvent {
         text: Sealed,
         /// How much goes back to each leg, by its place.
         #[n(4)]
-        parts: Vec<(u32, Amount)>,
+        parts: Vec<(u16, Amount)>,
         #[n(5)]
         entry: Entry,
         #[n(6)]

@@ -70,7 +70,7 @@ pub(crate) fn refund(
     };
     let parts = parts
         .into_iter()
-        .map(|(place, part)| (u32::try_from(place).expect("legs are few"), part))
+        .map(|(place, part)| (u16::try_from(place).expect("legs are few"), part))
         .collect();
     events.push(Event::Payment(PaymentEvent::Refunded {
         id,

@@ -139,3 +139,23 @@ fn what_the_bank_will_not_take_back_waits_for_a_person() {
         ",
     );
 }
+
+#[test]
+fn a_refund_finds_its_lots_however_many_they_are() {
+    let mut rows = String::new();
+    for lot in 1..=300 {
+        rows += &format!("grant g{lot} alice 1 | ok\n");
+    }
+    rows += "
+        pay p alice shop 300    | awaiting_approval
+        approve p               | captured
+        money alice             | spent 300
+        refund r1 p 1           | 1 completed
+        money alice             | g300 1, spent 300
+        refund r2 p 43          | 43 completed
+        refund r3 p 2           | 2 completed
+        refund r4 p             | 254 completed
+        refund no p 1           | no: only 0 left
+        ";
+    check(&rows);
+}
