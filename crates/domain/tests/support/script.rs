@@ -173,7 +173,10 @@ impl Script {
             line,
             subject: holder.map_or_else(|| self.new_subject(), |holder| holder.subject),
             profile: sealed(name),
-            profile_hash: holder.map_or(1, |holder| holder.profile_hash),
+            profile_hash: holder.map_or_else(
+                || u64::from_be_bytes(spread(name)[8..].try_into().expect("eight bytes")) / 2,
+                |holder| holder.profile_hash,
+            ),
             bank: None,
         }
     }

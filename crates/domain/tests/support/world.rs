@@ -83,6 +83,11 @@ impl World {
         ticks
     }
 
+    /// How many events there have been.
+    pub fn written(&self) -> usize {
+        self.journal.len()
+    }
+
     /// Evolves the journal from nothing: the state must come out the same in every part.
     pub fn replay(&self) {
         let mut again = State::default();
