@@ -1,0 +1,4 @@
+//! The demo's world and the workers, with the real stand-in bank as a process of its own.
+
+mod bank;
+mod payer;
