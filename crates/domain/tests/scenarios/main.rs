@@ -6,6 +6,7 @@ mod support;
 mod approval;
 mod bank;
 mod capture;
+mod endpoints;
 mod enrolment;
 mod funding;
 mod idempotency;
