@@ -177,7 +177,7 @@ impl Tables {
             veto,
             decline,
             rules_version,
-            ..
+            reference_hash,
         } = event
         else {
             return;
@@ -205,7 +205,7 @@ impl Tables {
                 CaptureMode::Manual => "manual",
             }
             .to_owned(),
-            reference_hash: None,
+            reference_hash: reference_hash.map(column),
             mandate: mandate.map(|mandate| column(mandate.0)),
             prompted: flag(reached && payer.is_some() && codes.is_some()),
             date,
