@@ -1,16 +1,22 @@
 //! Counters that start again with every business day, month or hour.
 
+use minicbor::Encode;
+
 use crate::{
     money::Amount,
     time::{BusinessDate, HOUR, Moment, Month},
 };
 
 /// Amounts added up over a business day and a month.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode)]
 pub struct Spent {
+    #[n(0)]
     date: BusinessDate,
+    #[n(1)]
     month: Month,
+    #[n(2)]
     day_amount: Amount,
+    #[n(3)]
     month_amount: Amount,
 }
 
@@ -52,9 +58,11 @@ impl Spent {
 }
 
 /// Something counted per business day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode)]
 pub struct Daily {
+    #[n(0)]
     date: BusinessDate,
+    #[n(1)]
     count: u32,
 }
 
@@ -76,9 +84,11 @@ impl Daily {
 }
 
 /// Something counted per hour of engine time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode)]
 pub struct Hourly {
+    #[n(0)]
     hour: i64,
+    #[n(1)]
     count: u32,
 }
 

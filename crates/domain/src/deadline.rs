@@ -36,6 +36,11 @@ impl Deadlines {
         self.0.remove(&(at, due));
     }
 
+    /// Everything that will be due, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Timestamp, Due)> + '_ {
+        self.0.iter().copied()
+    }
+
     pub fn earliest(&self) -> Option<Timestamp> {
         self.0.first().map(|(at, _)| *at)
     }

@@ -67,6 +67,14 @@ impl Repeats {
         }
     }
 
+    /// What is kept of each key, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Timestamp, RepeatKey, BodyHash, &Recorded)> + '_ {
+        self.order.iter().filter_map(|(at, key)| {
+            let kept = self.kept.get(key)?;
+            Some((*at, *key, kept.body, &kept.answer))
+        })
+    }
+
     pub fn len(&self) -> usize {
         self.kept.len()
     }

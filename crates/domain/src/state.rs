@@ -173,6 +173,20 @@ impl State {
             .and_then(|id| self.subscribers.get(*id))
     }
 
+    /// The numbers that the next things get: payment, refund, mandate, device, lot, effect, client key, endpoint.
+    pub fn next_numbers(&self) -> [u64; 8] {
+        [
+            self.next_payment,
+            self.next_refund,
+            self.next_mandate,
+            self.next_device,
+            self.next_lot,
+            self.next_effect,
+            self.next_client_key,
+            self.next_endpoint,
+        ]
+    }
+
     pub fn has_active_device(&self, subscriber: &Subscriber) -> bool {
         subscriber
             .devices

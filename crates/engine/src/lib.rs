@@ -15,6 +15,7 @@
 
 mod batch;
 mod core;
+mod digest;
 mod driver;
 pub mod effects;
 mod pipeline;
@@ -22,6 +23,7 @@ mod replay;
 
 pub use crate::batch::{Batch, BatchError, Item};
 pub use crate::core::{Core, Sealed};
+pub use crate::digest::digest;
 pub use crate::driver::{Engine, EngineError, Options, Running, StopReason, start};
 pub use crate::pipeline::{Answered, Durable, Pipeline};
 pub use crate::replay::{ReplayError, replay};

@@ -105,6 +105,16 @@ impl Default for Operators {
 }
 
 impl Operators {
+    /// Keyed hashes of balance rows already taken in, in no particular order.
+    pub fn imported_rows(&self) -> impl Iterator<Item = u64> + '_ {
+        self.imported.iter().copied()
+    }
+
+    /// The number of the next proposal.
+    pub fn next_proposal(&self) -> u64 {
+        self.next_proposal
+    }
+
     pub fn named(&self, name: &str) -> Option<&Operator> {
         self.by_id
             .values()

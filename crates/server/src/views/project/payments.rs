@@ -178,6 +178,7 @@ impl Tables {
             decline,
             rules_version,
             reference_hash,
+            ..
         } = event
         else {
             return;

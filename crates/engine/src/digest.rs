@@ -1,0 +1,357 @@
+//! One hash over the whole state: two states are the same if their digests are.
+//!
+//! **Invariant:** everything that decisions rest on is under it, in an order of its own; a new field of anything in it does not compile
+//! until it is. **Not here:** a way back. A digest is compared, never read.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use minicbor::{Encode, Encoder};
+use paytone_domain::{
+    Fallen, Settings, State,
+    funding::FundingLeg,
+    mandate::Mandate,
+    merchant::{ClientKey, Endpoint, Merchant},
+    operator::{Operator, Proposal},
+    payment::{Payment, Refund},
+    subscriber::{Device, Enrolment, Subscriber},
+};
+
+/// Separates this hash from every other use of SHA-256, and one form of the digest from the next.
+const DOMAIN: &[u8] = b"paytone state digest v1\0";
+
+/// The digest of `state`.
+pub fn digest(state: &State) -> [u8; 32] {
+    let mut sum = Sum(Context::new(&SHA256));
+    sum.0.update(DOMAIN);
+    sum.state(state);
+    let mut digest = [0; 32];
+    digest.copy_from_slice(sum.0.finish().as_ref());
+    digest
+}
+
+struct Sum(Context);
+
+struct Sink<'a>(&'a mut Context);
+
+impl minicbor::encode::Write for Sink<'_> {
+    type Error = std::convert::Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.0.update(bytes);
+        Ok(())
+    }
+}
+
+/// In the order of their keys.
+fn sorted<K: Ord, V>(things: impl Iterator<Item = (K, V)>) -> Vec<(K, V)> {
+    let mut things: Vec<_> = things.collect();
+    things.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    things
+}
+
+impl Sum {
+    /// CBOR tells each value's end, so that no two different states give the same input.
+    fn add(&mut self, value: impl Encode<()>) -> &mut Self {
+        match Encoder::new(Sink(&mut self.0)).encode(value) {
+            Ok(_) => self,
+            Err(error) => unreachable!("hashing does not fail: {error}"),
+        }
+    }
+
+    fn state(&mut self, state: &State) {
+        let State {
+            settings,
+            rules,
+            book,
+            subscribers,
+            merchants,
+            operators,
+            numbers,
+            devices,
+            enrolments,
+            number_enrolments,
+            lots,
+            mandates,
+            payments,
+            refunds,
+            effects,
+            repeats,
+            deadlines,
+            open_prompts,
+            ..
+        } = state;
+        self.settings(settings.as_ref()).add(rules);
+        let balances = sorted(book.iter());
+        self.add(balances.len());
+        for (account, balance) in balances {
+            self.add(account).add(balance.posted).add(balance.held);
+        }
+        self.add(subscribers.len());
+        subscribers.iter().for_each(|one| self.subscriber(one));
+        self.add(merchants.len());
+        merchants.iter().for_each(|one| self.merchant(one));
+        self.add(operators.by_id.len());
+        operators.by_id.values().for_each(|one| self.operator(one));
+        self.add(operators.proposals.len());
+        operators
+            .proposals
+            .values()
+            .for_each(|one| self.proposal(one));
+        let mut imported: Vec<_> = operators.imported_rows().collect();
+        imported.sort_unstable();
+        self.add(operators.next_proposal()).add(imported);
+        self.pairs(sorted(numbers.iter()));
+        self.each(sorted(devices.iter()), Self::device);
+        self.each(sorted(enrolments.iter()), Self::enrolment);
+        self.pairs(sorted(number_enrolments.iter()));
+        self.pairs(sorted(lots.iter()));
+        self.each(sorted(mandates.iter()), Self::mandate);
+        self.each(sorted(payments.iter()), Self::payment);
+        self.each(sorted(refunds.iter()), Self::refund);
+        self.pairs(sorted(effects.iter()));
+        self.add(repeats.len());
+        for (at, key, body, answer) in repeats.iter() {
+            self.add(at).add(key).add(body).add(answer);
+        }
+        let deadlines: Vec<_> = deadlines.iter().collect();
+        self.add(deadlines.len());
+        for (at, due) in deadlines {
+            self.add(at).add(Fallen::from(due));
+        }
+        self.add(open_prompts).add(state.next_numbers());
+    }
+
+    fn pairs<K: Encode<()>, V: Encode<()>>(&mut self, things: Vec<(K, V)>) {
+        self.add(things.len());
+        for (key, thing) in things {
+            self.add(key).add(thing);
+        }
+    }
+
+    fn each<K, V>(&mut self, things: Vec<(K, &V)>, add: impl Fn(&mut Self, &V)) {
+        self.add(things.len());
+        for (_, thing) in things {
+            add(self, thing);
+        }
+    }
+
+    fn settings(&mut self, settings: Option<&Settings>) -> &mut Self {
+        let Some(Settings {
+            currency,
+            zone,
+            cut_off_minutes,
+            keyring,
+            level,
+        }) = settings
+        else {
+            return self.add(false);
+        };
+        self.add(true)
+            .add(currency)
+            .add(zone)
+            .add(cut_off_minutes)
+            .add(keyring)
+            .add(level)
+    }
+
+    fn subscriber(&mut self, subscriber: &Subscriber) {
+        let Subscriber {
+            id,
+            status,
+            subject,
+            number,
+            generation,
+            line,
+            profile,
+            profile_hash,
+            bank,
+            pin,
+            pin_failures,
+            reduced_until,
+            sources,
+            devices,
+            lots,
+            mandates,
+            prompts,
+            blocked_merchants,
+            spent,
+            billed,
+            attention,
+        } = subscriber;
+        self.add(id).add(status).add(subject).add(number);
+        self.add(generation)
+            .add(line)
+            .add(profile)
+            .add(profile_hash);
+        self.add(bank).add(pin).add(pin_failures).add(reduced_until);
+        self.add(sources).add(devices).add(lots).add(mandates);
+        self.add(prompts).add(blocked_merchants).add(spent);
+        self.add(billed).add(attention);
+    }
+
+    fn merchant(&mut self, merchant: &Merchant) {
+        let Merchant {
+            id,
+            subject,
+            name,
+            category,
+            blocked,
+            limits,
+            plan,
+            keys,
+            endpoints,
+            taken,
+            prompts,
+            wrong_codes,
+            open,
+        } = merchant;
+        self.add(id).add(subject).add(name).add(category);
+        self.add(blocked).add(limits).add(plan).add(keys.len());
+        for ClientKey {
+            id,
+            hash,
+            label,
+            revoked,
+        } in keys
+        {
+            self.add(id).add(hash).add(label).add(revoked);
+        }
+        self.add(endpoints.len());
+        for Endpoint {
+            id,
+            url,
+            secret,
+            previous,
+        } in endpoints
+        {
+            self.add(id).add(url).add(secret).add(previous);
+        }
+        self.add(taken).add(prompts).add(wrong_codes).add(open);
+    }
+
+    fn operator(&mut self, operator: &Operator) {
+        let Operator {
+            id,
+            name,
+            role,
+            password,
+            removed,
+        } = operator;
+        self.add(id).add(name).add(role).add(password).add(removed);
+    }
+
+    fn proposal(&mut self, proposal: &Proposal) {
+        let Proposal {
+            id,
+            by,
+            operation,
+            proposed_at,
+        } = proposal;
+        self.add(id).add(by).add(operation).add(proposed_at);
+    }
+
+    fn device(&mut self, device: &Device) {
+        let Device {
+            id,
+            subscriber,
+            key,
+            label,
+            status,
+            created_at,
+            active_from,
+        } = device;
+        self.add(id).add(subscriber).add(key).add(label);
+        self.add(status).add(created_at).add(active_from);
+    }
+
+    fn enrolment(&mut self, enrolment: &Enrolment) {
+        let Enrolment {
+            number,
+            subscriber,
+            expires_at,
+            wrong_codes,
+            proven,
+        } = enrolment;
+        self.add(number).add(subscriber).add(expires_at);
+        self.add(wrong_codes).add(proven);
+    }
+
+    fn mandate(&mut self, mandate: &Mandate) {
+        let Mandate {
+            id,
+            merchant,
+            payer,
+            terms,
+            text,
+            codes,
+            status,
+            veto,
+            created_at,
+            deadline,
+            approved_at,
+            charged,
+        } = mandate;
+        self.add(id).add(merchant).add(payer).add(terms).add(text);
+        self.add(codes).add(status).add(veto).add(created_at);
+        self.add(deadline).add(approved_at).add(charged);
+    }
+
+    fn payment(&mut self, payment: &Payment) {
+        let Payment {
+            id,
+            merchant,
+            payer,
+            amount,
+            whose,
+            capture,
+            text,
+            codes,
+            mandate,
+            created_at,
+            deadline,
+            status,
+            veto,
+            decline,
+            legs,
+            approved_on,
+            capture_deadline,
+            captured,
+            captured_on,
+            refunded,
+            fee,
+            tax,
+            refunds,
+        } = payment;
+        self.add(id).add(merchant).add(payer).add(amount).add(whose);
+        self.add(capture).add(text).add(codes).add(mandate);
+        self.add(created_at).add(deadline).add(status).add(veto);
+        self.add(decline).add(legs.len());
+        for FundingLeg {
+            source,
+            amount,
+            state,
+            captured,
+            refunded,
+            effect,
+        } in legs
+        {
+            self.add(source).add(amount).add(state).add(captured);
+            self.add(refunded).add(effect);
+        }
+        self.add(approved_on).add(capture_deadline).add(captured);
+        self.add(captured_on).add(refunded).add(fee).add(tax);
+        self.add(refunds);
+    }
+
+    fn refund(&mut self, refund: &Refund) {
+        let Refund {
+            id,
+            payment,
+            amount,
+            text,
+            status,
+            created_at,
+        } = refund;
+        self.add(id).add(payment).add(amount).add(text);
+        self.add(status).add(created_at);
+    }
+}

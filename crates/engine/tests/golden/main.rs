@@ -1,0 +1,165 @@
+//! Journals of every release, replayed to the digest they had then.
+//!
+//! A file here is never changed. A release that writes another level of events adds one: run this test with
+//! `PAYTONE_NEW_GOLDEN=NAME` once, and add its line to [`GOLDEN`].
+
+mod scenario;
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use paytone_domain::{Event, State};
+use paytone_engine::{Batch, Core, digest};
+use paytone_journal::{Hash, Row, verify_chain};
+use scenario::Scenario;
+
+/// File and the digest of the state that it makes.
+const GOLDEN: &[(&str, &str)] = &[(
+    "level-1",
+    "8a3728c127d11dfe2be9945d1d2b7bd0c856820e7024b7c3ec14cebddc3398d9",
+)];
+
+#[test]
+fn a_journal_of_every_release_makes_the_state_it_made_then() {
+    if let Ok(name) = std::env::var("PAYTONE_NEW_GOLDEN") {
+        write(&name);
+    }
+    for (name, pinned) in GOLDEN {
+        let rows = read(name);
+        let end = verify_chain(rows.iter().cloned()).expect("an unbroken chain");
+        assert_eq!(end.map(|tip| tip.seq), Some(rows.len() as u64), "{name}");
+        assert_eq!(hex(&digest(&replayed(&rows))), *pinned, "{name}");
+    }
+}
+
+#[test]
+fn the_golden_journals_know_every_kind_of_event() {
+    let rows = GOLDEN.iter().flat_map(|(name, _)| read(name));
+    let known = kinds(&rows.collect::<Vec<_>>());
+    let known: Vec<_> = known.into_iter().collect();
+    let listed = include_str!("kinds.txt");
+    assert_eq!(known.join("\n"), listed.trim_end());
+}
+
+#[test]
+fn any_world_replays_to_the_state_it_lived_in() {
+    for seed in 0..6 {
+        let mut scenario = Scenario::begin(seed);
+        scenario.live(600);
+        let replayed = replayed(scenario.rows());
+        assert_eq!(
+            hex(&digest(&replayed)),
+            hex(&digest(scenario.state())),
+            "seed {seed}"
+        );
+        assert_eq!(replayed.book, scenario.state().book, "seed {seed}");
+        assert_eq!(replayed.book.total(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn one_balance_more_is_another_digest() {
+    let mut scenario = Scenario::begin(1);
+    let before = digest(scenario.state());
+    let mut state = scenario.state().clone();
+    assert_eq!(digest(&state), before);
+    state.book.hold(
+        paytone_domain::ledger::Account::Suspense,
+        paytone_domain::money::Amount::clamped(1),
+    );
+    assert_ne!(digest(&state), before);
+    scenario.live(50);
+    assert_ne!(digest(scenario.state()), before);
+}
+
+fn kinds(rows: &[Row]) -> BTreeSet<String> {
+    let batches = rows
+        .iter()
+        .map(|row| Batch::decode(&row.body).expect("a batch"));
+    let items = batches.flat_map(|batch| batch.items);
+    items
+        .flat_map(|item| item.events)
+        .map(|event| kind(&event))
+        .collect()
+}
+
+/// `Payment/Captured` and the like.
+fn kind(event: &Event) -> String {
+    let shown = format!("{event:?}");
+    let mut words = shown
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default().to_owned();
+    match event {
+        Event::Initialized { .. } | Event::Fell { .. } | Event::KeyringChanged { .. } => first,
+        _ => format!("{first}/{}", words.next().unwrap_or_default()),
+    }
+}
+
+fn replayed(rows: &[Row]) -> State {
+    let mut core = Core::new();
+    for row in rows {
+        core.apply(row).expect("a batch of this release");
+    }
+    core.state().clone()
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(format!("{name}.cbor"))
+}
+
+type Stored = (
+    u64,
+    u64,
+    minicbor::bytes::ByteArray<16>,
+    minicbor::bytes::ByteArray<32>,
+    minicbor::bytes::ByteArray<32>,
+    minicbor::bytes::ByteVec,
+);
+
+fn read(name: &str) -> Vec<Row> {
+    let bytes = std::fs::read(path(name)).expect("a golden journal");
+    let rows: Vec<Stored> = minicbor::decode(&bytes).expect("rows");
+    rows.into_iter()
+        .map(|(seq, epoch, batch_id, previous_hash, hash, body)| Row {
+            seq,
+            epoch,
+            batch_id: *batch_id,
+            previous_hash: Hash::from_bytes(*previous_hash),
+            hash: Hash::from_bytes(*hash),
+            body: body.into(),
+        })
+        .collect()
+}
+
+fn write(name: &str) {
+    // Of many worlds the one that knows most.
+    let lived = (0..100).map(|seed| {
+        let mut scenario = Scenario::begin(seed);
+        scenario.live(2_500);
+        scenario
+    });
+    let scenario = lived
+        .max_by_key(|scenario| kinds(scenario.rows()).len())
+        .expect("some world");
+    let rows = scenario.rows().iter().map(|row| -> Stored {
+        (
+            row.seq,
+            row.epoch,
+            row.batch_id.into(),
+            (*row.previous_hash.as_bytes()).into(),
+            (*row.hash.as_bytes()).into(),
+            row.body.clone().into(),
+        )
+    });
+    let rows: Vec<_> = rows.collect();
+    let bytes = minicbor::to_vec(rows).expect("writing to memory does not fail");
+    assert!(!path(name).exists(), "a golden journal is never changed");
+    std::fs::write(path(name), bytes).expect("a golden journal is written");
+    println!("{name} makes {}", hex(&digest(scenario.state())));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
