@@ -12,12 +12,14 @@
 //! | [`views`] | SQL tables derived from the journal |
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
 //! | [`service`] | all of it at work, started and stopped |
+//! | [`bench`] | load over real HTTP, with durability on |
 //! | [`cli`], [`demo`] | the command line and the demo world |
 //!
 //! **Not here:** rules. What is allowed is decided by `paytone-domain`.
 
 pub mod admin;
 pub mod api;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;

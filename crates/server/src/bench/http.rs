@@ -58,12 +58,18 @@ pub enum BenchError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error("{run}: {errors} requests failed; the first: {first}")]
-    Failed { run: &'static str, errors: u64, first: String },
+    Failed {
+        run: &'static str,
+        errors: u64,
+        first: String,
+    },
 }
 
 /// Runs the three loads; prints them; fails if any request failed.
 pub async fn run(args: Args) -> Result<(), BenchError> {
-    let folder = args.data.join(format!(".paytone-bench-{}", std::process::id()));
+    let folder = args
+        .data
+        .join(format!(".paytone-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let outcome = in_folder(&args, folder.clone()).await;
     std::fs::remove_dir_all(&folder)?;
@@ -76,7 +82,9 @@ pub async fn run(args: Args) -> Result<(), BenchError> {
         println!("{object}");
     } else {
         println!("{}", table(&lines));
-        println!("CPU is server and load generator together; every payment is on disk before it is answered.");
+        println!(
+            "CPU is server and load generator together; every payment is on disk before it is answered."
+        );
     }
     Ok(())
 }
@@ -85,25 +93,48 @@ async fn in_folder(args: &Args, folder: PathBuf) -> Result<[Line; 3], BenchError
     let config = Config {
         data: folder.join("data"),
         keyring: folder.join("keyring.toml"),
-        limits: Limits { connections: args.connections + 64, ..Limits::default() },
+        limits: Limits {
+            connections: args.connections + 64,
+            ..Limits::default()
+        },
         ..Config::default()
     };
     Keyring::create(&config.keyring)?;
     let started = Node::start(config, false).await?;
     let node = Arc::clone(&started.node);
     let world = Arc::new(World::make(&node, args.merchants, args.payers).await?);
-    let routes = router(Arc::clone(&node)).merge(Router::new().route("/bench/nothing", post(nothing)));
+    let routes =
+        router(Arc::clone(&node)).merge(Router::new().route("/bench/nothing", post(nothing)));
     let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let served = serve(listener, routes, &node.config.limits)?;
-    let bench = Arc::new(Bench { node: Arc::clone(&node), world, address: served.address, turn: AtomicUsize::new(0) });
+    let mut tokens = Vec::with_capacity(world.payers.len());
+    let mut connection = Connection::open(served.address).await?;
+    for payer in &world.payers {
+        tokens.push(sign_in(&mut connection, &node, payer).await?);
+    }
+    let bench = Bench {
+        node: Arc::clone(&node),
+        world,
+        tokens,
+        address: served.address,
+        turn: AtomicUsize::new(0),
+    };
+    let bench = Arc::new(bench);
 
     let ceiling = bench.load("do nothing", args, Load::Nothing).await?;
     let ceiling_line = Line::of("do nothing", &ceiling, 0);
     let per_s = ceiling_line.requests_per_s;
-    let charges = bench.load("charges under a mandate", args, Load::Charge).await?;
-    let payments = bench.load("create, prompt, approve", args, Load::Whole).await?;
+    let charges = bench
+        .load("charges under a mandate", args, Load::Charge)
+        .await?;
+    let payments = bench
+        .load("create, prompt, approve", args, Load::Whole)
+        .await?;
     let lines = [
-        Line { ceiling_per_s: per_s, ..ceiling_line },
+        Line {
+            ceiling_per_s: per_s,
+            ..ceiling_line
+        },
         Line::of("charges under a mandate", &charges, per_s),
         Line::of("create, prompt, approve", &payments, per_s),
     ];
@@ -116,7 +147,57 @@ async fn in_folder(args: &Args, folder: PathBuf) -> Result<[Line; 3], BenchError
 async fn nothing(body: axum::body::Bytes) -> impl IntoResponse {
     const ANSWER: &str = r#"{"id":"pay_aaaaaaaaaaaaaaaaaaaaaaaaaa","object":"payment","status":"captured","amount":"1.00","currency":"CNY","captured_amount":"1.00","refunded_amount":"0.00","fee":{"amount":"0.01","tax":"0.00"},"description":"Bench","reference":null,"for":"self","asker_name":null,"capture":"automatic","match_code":null,"mandate":"man_aaaaaaaaaaaaaaaaaaaaaaaaaa","created_at":"2026-01-01T00:00:00.000Z","deadline":"2026-01-01T00:00:00.000Z","capture_deadline":null,"decline":null}"#;
     drop(body);
-    (StatusCode::CREATED, [("content-type", "application/json")], ANSWER)
+    (
+        StatusCode::CREATED,
+        [("content-type", "application/json")],
+        ANSWER,
+    )
+}
+
+/// A session for a payer's phone: a signed challenge, as the page does it.
+async fn sign_in(
+    connection: &mut Connection,
+    node: &Node,
+    payer: &Payer,
+) -> Result<String, BenchError> {
+    let device = payer.device.show(&node.ids);
+    let mut buffer = Vec::new();
+    let body = serde_json::json!({ "device": device }).to_string();
+    request(
+        "POST",
+        "/phone/api/challenges",
+        "",
+        None,
+        body.as_bytes(),
+        &mut buffer,
+    );
+    let challenge = json(connection.ask(&buffer).await?.body).unwrap_or_default();
+    let challenge = challenge["challenge"].as_str().unwrap_or_default();
+    let signature = sign(
+        &payer.key,
+        &format!("paytone.session.v1\n{challenge}\n{}", node.config.origin),
+    )?;
+    let body =
+        serde_json::json!({ "device": device, "challenge": challenge, "signature": signature })
+            .to_string();
+    request(
+        "POST",
+        "/phone/api/sessions",
+        "",
+        None,
+        body.as_bytes(),
+        &mut buffer,
+    );
+    let answer = connection.ask(&buffer).await?;
+    let session = json(answer.body).unwrap_or_default();
+    session["token"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| BenchError::Failed {
+            run: "sign in",
+            errors: 1,
+            first: String::from_utf8_lossy(answer.body).into_owned(),
+        })
 }
 
 #[derive(Clone, Copy)]
@@ -129,17 +210,27 @@ enum Load {
 struct Bench {
     node: Arc<Node>,
     world: Arc<World>,
+    /// A session for each payer, in the payers' order.
+    tokens: Vec<String>,
     address: SocketAddr,
     turn: AtomicUsize,
 }
 
 impl Bench {
-    async fn load(self: &Arc<Self>, name: &'static str, args: &Args, load: Load) -> Result<Measured, BenchError> {
+    async fn load(
+        self: &Arc<Self>,
+        name: &'static str,
+        args: &Args,
+        load: Load,
+    ) -> Result<Measured, BenchError> {
         let cpu = cpu_time();
         let begun = Instant::now();
         let until = begun + Duration::from_secs(args.seconds);
-        let workers: Vec<_> =
-            (0..args.connections).map(|worker| tokio::spawn(Arc::clone(self).work(load, worker, args.connections, until))).collect();
+        let workers: Vec<_> = (0..args.connections)
+            .map(|worker| {
+                tokio::spawn(Arc::clone(self).work(load, worker, args.connections, until))
+            })
+            .collect();
         let mut tallies = Vec::new();
         for worker in workers {
             let tally = worker.await.map_err(std::io::Error::other)?;
@@ -148,29 +239,48 @@ impl Bench {
         let measured = add_up(tallies, begun.elapsed(), cpu_time().saturating_sub(cpu));
         if measured.errors > 0 {
             let first = measured.first_error.unwrap_or_default();
-            return Err(BenchError::Failed { run: name, errors: measured.errors, first });
+            return Err(BenchError::Failed {
+                run: name,
+                errors: measured.errors,
+                first,
+            });
         }
         Ok(measured)
     }
 
-    async fn work(self: Arc<Self>, load: Load, worker: usize, workers: usize, until: Instant) -> Result<Tally, BenchError> {
+    async fn work(
+        self: Arc<Self>,
+        load: Load,
+        worker: usize,
+        workers: usize,
+        until: Instant,
+    ) -> Result<Tally, BenchError> {
         let mut connection = Connection::open(self.address).await?;
         let mut tally = Tally::default();
         let mut buffer = Vec::with_capacity(2_048);
         // Each worker has payers of its own, so that no two of them prompt the same phone.
-        let mine: Vec<&Payer> = self.world.payers.iter().skip(worker).step_by(workers).collect();
+        let payers = self.world.payers.iter().zip(&self.tokens);
+        let mine: Vec<(&Payer, &String)> = payers.skip(worker).step_by(workers).collect();
         let mut round = 0_usize;
         while Instant::now() < until {
             round += 1;
-            let payer = match mine.get(round % mine.len().max(1)) {
-                Some(payer) => *payer,
-                None => &self.world.payers[worker % self.world.payers.len()],
+            let Some((payer, token)) = mine.get(round % mine.len().max(1)).copied() else {
+                break;
             };
             let begun = Instant::now();
             let paid = match load {
-                Load::Nothing => self.nothing(&mut connection, &mut buffer, payer, &mut tally).await?,
-                Load::Charge => self.charge(&mut connection, &mut buffer, payer, &mut tally).await?,
-                Load::Whole => self.whole(&mut connection, &mut buffer, payer, &mut tally).await?,
+                Load::Nothing => {
+                    self.nothing(&mut connection, &mut buffer, payer, &mut tally)
+                        .await?
+                }
+                Load::Charge => {
+                    self.charge(&mut connection, &mut buffer, payer, &mut tally)
+                        .await?
+                }
+                Load::Whole => {
+                    self.whole(&mut connection, &mut buffer, (payer, token), &mut tally)
+                        .await?
+                }
             };
             if paid {
                 tally.paid(begun);
@@ -183,16 +293,52 @@ impl Bench {
         format!("bench-{}", self.turn.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn nothing(&self, connection: &mut Connection, buffer: &mut Vec<u8>, payer: &Payer, tally: &mut Tally) -> Result<bool, BenchError> {
-        let body = format!(r#"{{"amount":"1.00","mandate":"{}","description":"Bench"}}"#, payer.mandate);
-        request("POST", "/bench/nothing", &self.world.shops[payer.shop].secret, Some(&self.key()), body.as_bytes(), buffer);
-        expect(connection, buffer, 201, tally).await.map(|answer| answer.is_some())
+    async fn nothing(
+        &self,
+        connection: &mut Connection,
+        buffer: &mut Vec<u8>,
+        payer: &Payer,
+        tally: &mut Tally,
+    ) -> Result<bool, BenchError> {
+        let body = format!(
+            r#"{{"amount":"1.00","mandate":"{}","description":"Bench"}}"#,
+            payer.mandate
+        );
+        request(
+            "POST",
+            "/bench/nothing",
+            &self.world.shops[payer.shop].secret,
+            Some(&self.key()),
+            body.as_bytes(),
+            buffer,
+        );
+        expect(connection, buffer, 201, tally)
+            .await
+            .map(|answer| answer.is_some())
     }
 
-    async fn charge(&self, connection: &mut Connection, buffer: &mut Vec<u8>, payer: &Payer, tally: &mut Tally) -> Result<bool, BenchError> {
-        let body = format!(r#"{{"amount":"1.00","mandate":"{}","description":"Bench"}}"#, payer.mandate);
-        request("POST", "/v1/payments", &self.world.shops[payer.shop].secret, Some(&self.key()), body.as_bytes(), buffer);
-        let captured = expect(connection, buffer, 201, tally).await?.is_some_and(|body| contains(body, br#""status":"captured""#));
+    async fn charge(
+        &self,
+        connection: &mut Connection,
+        buffer: &mut Vec<u8>,
+        payer: &Payer,
+        tally: &mut Tally,
+    ) -> Result<bool, BenchError> {
+        let body = format!(
+            r#"{{"amount":"1.00","mandate":"{}","description":"Bench"}}"#,
+            payer.mandate
+        );
+        request(
+            "POST",
+            "/v1/payments",
+            &self.world.shops[payer.shop].secret,
+            Some(&self.key()),
+            body.as_bytes(),
+            buffer,
+        );
+        let captured = expect(connection, buffer, 201, tally)
+            .await?
+            .is_some_and(|body| contains(body, br#""status":"captured""#));
         if !captured {
             tally.failed(|| "a charge was not captured".to_owned());
         }
@@ -200,26 +346,53 @@ impl Bench {
     }
 
     /// Create at the checkout, look at the prompt, approve with a signature: three requests.
-    async fn whole(&self, connection: &mut Connection, buffer: &mut Vec<u8>, payer: &Payer, tally: &mut Tally) -> Result<bool, BenchError> {
+    async fn whole(
+        &self,
+        connection: &mut Connection,
+        buffer: &mut Vec<u8>,
+        (payer, token): (&Payer, &str),
+        tally: &mut Tally,
+    ) -> Result<bool, BenchError> {
         let secret = &self.world.shops[payer.shop].secret;
-        let body = format!(r#"{{"amount":"1.00","payer":{{"phone_number":"{}"}},"description":"Bench"}}"#, payer.number);
-        request("POST", "/v1/payments", secret, Some(&self.key()), body.as_bytes(), buffer);
-        let Some(created) = expect(connection, buffer, 201, tally).await?.and_then(json) else { return Ok(false) };
-        let token = self.node.phone_token(payer.device);
-        request("GET", "/phone/api/prompts", &token, None, b"", buffer);
-        let Some(prompts) = expect(connection, buffer, 200, tally).await?.and_then(json) else { return Ok(false) };
+        let body = format!(
+            r#"{{"amount":"1.00","payer":{{"phone_number":"{}"}},"description":"Bench"}}"#,
+            payer.number
+        );
+        request(
+            "POST",
+            "/v1/payments",
+            secret,
+            Some(&self.key()),
+            body.as_bytes(),
+            buffer,
+        );
+        let Some(created) = expect(connection, buffer, 201, tally).await?.and_then(json) else {
+            return Ok(false);
+        };
+        request("GET", "/phone/api/prompts", token, None, b"", buffer);
+        let Some(prompts) = expect(connection, buffer, 200, tally).await?.and_then(json) else {
+            return Ok(false);
+        };
         let id = &created["id"];
-        let prompt = prompts["prompts"].as_array().and_then(|prompts| prompts.iter().find(|prompt| &prompt["id"] == id));
+        let prompt = prompts["prompts"]
+            .as_array()
+            .and_then(|prompts| prompts.iter().find(|prompt| &prompt["id"] == id));
         let Some(prompt) = prompt else {
             tally.failed(|| "no prompt on the phone".to_owned());
             return Ok(false);
         };
         let document = self.document(payer, prompt, &created["match_code"]);
         let signature = sign(&payer.key, &format!("paytone.approval.v1\n{document}"))?;
-        let body = serde_json::json!({ "document": document, "signature": signature, "pin": PIN }).to_string();
-        let path = format!("/phone/api/prompts/{}/approve", id.as_str().unwrap_or_default());
-        request("POST", &path, &token, None, body.as_bytes(), buffer);
-        let captured = expect(connection, buffer, 200, tally).await?.is_some_and(|body| contains(body, b"captured"));
+        let body = serde_json::json!({ "document": document, "signature": signature, "pin": PIN })
+            .to_string();
+        let path = format!(
+            "/phone/api/prompts/{}/approve",
+            id.as_str().unwrap_or_default()
+        );
+        request("POST", &path, token, None, body.as_bytes(), buffer);
+        let captured = expect(connection, buffer, 200, tally)
+            .await?
+            .is_some_and(|body| contains(body, b"captured"));
         if !captured {
             tally.failed(|| "an approval did not capture".to_owned());
         }
@@ -270,6 +443,12 @@ async fn expect<'a>(
     if answer.status == status {
         return Ok(Some(answer.body));
     }
-    tally.failed(|| format!("{}: {}", answer.status, String::from_utf8_lossy(answer.body)));
+    tally.failed(|| {
+        format!(
+            "{}: {}",
+            answer.status,
+            String::from_utf8_lossy(answer.body)
+        )
+    });
     Ok(None)
 }

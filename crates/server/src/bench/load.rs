@@ -76,7 +76,12 @@ fn whole(read: &[u8]) -> std::io::Result<Option<(u16, usize, usize)>> {
         .headers
         .iter()
         .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-        .and_then(|header| std::str::from_utf8(header.value).ok()?.parse::<usize>().ok())
+        .and_then(|header| {
+            std::str::from_utf8(header.value)
+                .ok()?
+                .parse::<usize>()
+                .ok()
+        })
         .ok_or_else(|| wrong("an answer without content-length"))?;
     let status = answer
         .code
@@ -96,12 +101,19 @@ pub fn request(
     use std::io::Write as _;
     into.clear();
     // Writing to memory does not fail.
-    let _ = write!(into, "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n");
+    let _ = write!(
+        into,
+        "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n"
+    );
     if let Some(key) = key {
         let _ = write!(into, "idempotency-key: {key}\r\n");
     }
     if !body.is_empty() {
-        let _ = write!(into, "content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        let _ = write!(
+            into,
+            "content-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        );
     }
     into.extend_from_slice(b"\r\n");
     into.extend_from_slice(body);

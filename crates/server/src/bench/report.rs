@@ -49,10 +49,18 @@ impl Line {
 /// The lines as a table.
 pub fn table(lines: &[Line]) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
     table.set_header([
-        "run", "payments/s", "p50 ms", "p99 ms", "max ms", "CPU µs/payment", "RSS MiB", "requests/s",
-        "of ceiling", "errors",
+        "run",
+        "payments/s",
+        "p50 ms",
+        "p99 ms",
+        "max ms",
+        "CPU µs/payment",
+        "RSS MiB",
+        "requests/s",
+        "of ceiling",
+        "errors",
     ]);
     for line in lines {
         let share = (line.requests_per_s * 100)

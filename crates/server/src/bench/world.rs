@@ -66,7 +66,10 @@ pub enum WorldError {
 }
 
 fn unexpected(step: &'static str, answer: &impl std::fmt::Debug) -> WorldError {
-    WorldError::Unexpected { step, answer: format!("{answer:?}") }
+    WorldError::Unexpected {
+        step,
+        answer: format!("{answer:?}"),
+    }
 }
 
 /// Amounts and counts so large that no limit is in the way.
@@ -80,7 +83,12 @@ fn wide_rules() -> Rules {
         merchant_open: u32::MAX,
         open_payments: u32::MAX,
         payer_open_prompts: 1_000,
-        four_eyes: FourEyes { adjustments: false, rules: false, client_keys: false, unblocking: false },
+        four_eyes: FourEyes {
+            adjustments: false,
+            rules: false,
+            client_keys: false,
+            unblocking: false,
+        },
         ..Rules::default()
     }
 }
@@ -89,20 +97,32 @@ impl World {
     /// `shops` merchants and `payers` subscribers, payer `i` with a mandate for shop `i % shops`.
     pub async fn make(node: &Node, shops: usize, payers: usize) -> Result<Self, WorldError> {
         let operator = staff(node).await?;
-        let mut made = Self { shops: Vec::new(), payers: Vec::new() };
+        let mut made = Self {
+            shops: Vec::new(),
+            payers: Vec::new(),
+        };
         for place in 0..shops {
             made.shops.push(shop(node, operator, place).await?);
         }
         for place in 0..payers {
-            made.payers.push(payer(node, operator, &made.shops, place).await?);
+            made.payers
+                .push(payer(node, operator, &made.shops, place).await?);
         }
         Ok(made)
     }
 }
 
-async fn do_operation(node: &Node, operator: OperatorId, operation: Operation) -> Result<Done, WorldError> {
+async fn do_operation(
+    node: &Node,
+    operator: OperatorId,
+    operation: Operation,
+) -> Result<Done, WorldError> {
     let command = Command::Operator(OperatorCommand::Do(Box::new(operation)));
-    match node.submit(Actor::Operator(operator), command).await?.answer {
+    match node
+        .submit(Actor::Operator(operator), command)
+        .await?
+        .answer
+    {
         Answer::Operator(Ok(done)) => Ok(done),
         other => Err(unexpected("an operation", &other)),
     }
@@ -110,7 +130,11 @@ async fn do_operation(node: &Node, operator: OperatorId, operation: Operation) -
 
 /// Two administrators, and rules that are not in the way.
 async fn staff(node: &Node) -> Result<OperatorId, WorldError> {
-    let add = |name: &str| Operation::AddOperator { name: name.to_owned(), role: Role::Admin, password: Sealed::default() };
+    let add = |name: &str| Operation::AddOperator {
+        name: name.to_owned(),
+        role: Role::Admin,
+        password: Sealed::default(),
+    };
     let first = Command::Operator(OperatorCommand::Do(Box::new(add("first"))));
     let first = match node.submit(Actor::Console, first).await?.answer {
         Answer::Operator(Ok(Done::OperatorAdded(id))) => id,
@@ -120,8 +144,13 @@ async fn staff(node: &Node) -> Result<OperatorId, WorldError> {
         return Err(unexpected("the second operator", &()));
     };
     let proposed = do_operation(node, first, Operation::SetRules(Box::new(wide_rules()))).await?;
-    let Done::Proposed(proposal) = proposed else { return Err(unexpected("new rules", &proposed)) };
-    let approve = Command::Operator(OperatorCommand::Decide { proposal, approve: true });
+    let Done::Proposed(proposal) = proposed else {
+        return Err(unexpected("new rules", &proposed));
+    };
+    let approve = Command::Operator(OperatorCommand::Decide {
+        proposal,
+        approve: true,
+    });
     match node.submit(Actor::Operator(second), approve).await?.answer {
         Answer::Operator(Ok(Done::RulesSet(_))) => Ok(first),
         other => Err(unexpected("approval of the rules", &other)),
@@ -132,9 +161,18 @@ fn subject() -> u64 {
     u64::from_le_bytes(random()[..8].try_into().expect("eight of sixteen bytes")) >> 1
 }
 
-async fn key(node: &Node, subject: u64) -> Result<paytone_journal::subject_keys::SubjectKey, WorldError> {
-    node.subjects.create_many(&[subject]).await.map_err(|error| WorldError::Keys(error.to_string()))?;
-    node.subjects.get(subject).await.map_err(|error| WorldError::Keys(error.to_string()))
+async fn key(
+    node: &Node,
+    subject: u64,
+) -> Result<paytone_journal::subject_keys::SubjectKey, WorldError> {
+    node.subjects
+        .create_many(&[subject])
+        .await
+        .map_err(|error| WorldError::Keys(error.to_string()))?;
+    node.subjects
+        .get(subject)
+        .await
+        .map_err(|error| WorldError::Keys(error.to_string()))
 }
 
 async fn shop(node: &Node, operator: OperatorId, place: usize) -> Result<Shop, WorldError> {
@@ -144,25 +182,58 @@ async fn shop(node: &Node, operator: OperatorId, place: usize) -> Result<Shop, W
         subject,
         name: text::seal(&key, subject, Place::MerchantName, &format!("Shop {place}")),
         category: 5_411,
-        limits: MerchantLimits { payment: Amount::MAX, daily: Amount::MAX },
-        plan: PricePlan { version: 1, fee_basis_points: 60, fee_fixed: Amount::ZERO, tax_basis_points: 600 },
+        limits: MerchantLimits {
+            payment: Amount::MAX,
+            daily: Amount::MAX,
+        },
+        plan: PricePlan {
+            version: 1,
+            fee_basis_points: 60,
+            fee_fixed: Amount::ZERO,
+            tax_basis_points: 600,
+        },
     };
     let added = do_operation(node, operator, add).await?;
-    let Done::MerchantAdded(id) = added else { return Err(unexpected("a merchant", &added)) };
-    let secret = format!("sk_{}{}", data_encoding::BASE64URL_NOPAD.encode(&random()), data_encoding::BASE64URL_NOPAD.encode(&random()));
+    let Done::MerchantAdded(id) = added else {
+        return Err(unexpected("a merchant", &added));
+    };
+    let secret = format!(
+        "sk_{}{}",
+        data_encoding::BASE64URL_NOPAD.encode(&random()),
+        data_encoding::BASE64URL_NOPAD.encode(&random())
+    );
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
     let hash = ClientKeyHash(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"));
-    do_operation(node, operator, Operation::AddClientKey { merchant: id, hash, label: "bench".to_owned() }).await?;
+    do_operation(
+        node,
+        operator,
+        Operation::AddClientKey {
+            merchant: id,
+            hash,
+            label: "bench".to_owned(),
+        },
+    )
+    .await?;
     Ok(Shop { id, secret })
 }
 
-async fn payer(node: &Node, operator: OperatorId, shops: &[Shop], place: usize) -> Result<Payer, WorldError> {
+async fn payer(
+    node: &Node,
+    operator: OperatorId,
+    shops: &[Shop],
+    place: usize,
+) -> Result<Payer, WorldError> {
     let number = format!("+86138{place:08}");
     let subject = subject();
     let subject_key = key(node, subject).await?;
     let hash = NumberHash(node.keyring.number_hash(&number));
-    let profile = Profile { number: number.clone(), name: format!("Payer {place}"), birth_date: None };
-    let profile = serde_json::to_string(&profile).map_err(|error| WorldError::Keys(error.to_string()))?;
+    let profile = Profile {
+        number: number.clone(),
+        name: format!("Payer {place}"),
+        birth_date: None,
+    };
+    let profile =
+        serde_json::to_string(&profile).map_err(|error| WorldError::Keys(error.to_string()))?;
     let now = crate::edge::time::now();
     let row = LineRow {
         number: hash,
@@ -182,21 +253,48 @@ async fn payer(node: &Node, operator: OperatorId, shops: &[Shop], place: usize) 
         profile_hash: subject,
         bank: None,
     };
-    node.submit(Actor::Operator(operator), Command::Line(Box::new(row))).await?;
-    let subscriber = node.engine.read(move |state, _| state.holder(&hash).map(|holder| holder.id)).await?.answer;
+    node.submit(Actor::Operator(operator), Command::Line(Box::new(row)))
+        .await?;
+    let subscriber = node
+        .engine
+        .read(move |state, _| state.holder(&hash).map(|holder| holder.id))
+        .await?
+        .answer;
     let subscriber = subscriber.ok_or_else(|| unexpected("a line", &number))?;
-    let cash = BalanceRow { row: subject, subscriber, amount: Amount::MAX, held_as: HeldAs::Cash };
+    let cash = BalanceRow {
+        row: subject,
+        subscriber,
+        amount: Amount::MAX,
+        held_as: HeldAs::Cash,
+    };
     do_operation(node, operator, Operation::ImportBalance(Box::new(cash))).await?;
     let (device, key) = enrol(node, hash, subscriber).await?;
     let shop = place % shops.len();
     let mandate = mandate(node, &shops[shop], hash, device, subscriber).await?;
-    Ok(Payer { number, subscriber, device, key, mandate: mandate.show(&node.ids), shop })
+    Ok(Payer {
+        number,
+        subscriber,
+        device,
+        key,
+        mandate: mandate.show(&node.ids),
+        shop,
+    })
 }
 
-async fn enrol(node: &Node, number: NumberHash, subscriber: SubscriberId) -> Result<(DeviceId, EcdsaKeyPair), WorldError> {
+async fn enrol(
+    node: &Node,
+    number: NumberHash,
+    subscriber: SubscriberId,
+) -> Result<(DeviceId, EcdsaKeyPair), WorldError> {
     let id = EnrolmentId(random());
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|error| WorldError::Keys(error.to_string()))?;
-    let public = PublicKey(pair.public_key().as_ref().try_into().expect("an uncompressed P-256 point has 65 bytes"));
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+        .map_err(|error| WorldError::Keys(error.to_string()))?;
+    let public = PublicKey(
+        pair.public_key()
+            .as_ref()
+            .try_into()
+            .expect("an uncompressed P-256 point has 65 bytes"),
+    );
     let complete = EnrolmentCommand::Complete {
         id,
         key: public,
@@ -204,9 +302,17 @@ async fn enrol(node: &Node, number: NumberHash, subscriber: SubscriberId) -> Res
         label: Sealed::default(),
         recovery: false,
     };
-    let commands = [EnrolmentCommand::Ask { id, number }, EnrolmentCommand::TryCode { id, matches: true }, complete];
+    let commands = [
+        EnrolmentCommand::Ask { id, number },
+        EnrolmentCommand::TryCode { id, matches: true },
+        complete,
+    ];
     let commands = commands.into_iter().map(Command::Enrolment).collect();
-    let answers = node.engine.submit_many(Actor::Enrolling, commands).await?.answer;
+    let answers = node
+        .engine
+        .submit_many(Actor::Enrolling, commands)
+        .await?
+        .answer;
     match answers.last() {
         Some(Answer::Enrolment(Ok(NextStep::Enrolled { device, .. }))) => Ok((*device, pair)),
         other => Err(unexpected("an enrolment", &other)),
@@ -220,28 +326,57 @@ async fn mandate(
     device: DeviceId,
     subscriber: SubscriberId,
 ) -> Result<MandateId, WorldError> {
-    let card = node.directory.merchant(shop.id, &node.subjects).await.map_err(|error| WorldError::Keys(error.to_string()))?;
+    let card = node
+        .directory
+        .merchant(shop.id, &node.subjects)
+        .await
+        .map_err(|error| WorldError::Keys(error.to_string()))?;
     let card = card.ok_or_else(|| unexpected("a merchant's card", &shop.id))?;
-    let words = PaymentText { description: "Monthly".to_owned(), ..PaymentText::default() };
+    let words = PaymentText {
+        description: "Monthly".to_owned(),
+        ..PaymentText::default()
+    };
     let request = MandateRequest {
         merchant: shop.id,
         number,
-        terms: Terms { payment_limit: Amount::MAX, monthly_limit: Amount::MAX, ends_on: BusinessDate(100_000) },
+        terms: Terms {
+            payment_limit: Amount::MAX,
+            monthly_limit: Amount::MAX,
+            ends_on: BusinessDate(100_000),
+        },
         text: text::seal_payment(&card.key, card.subject, Place::Mandate, &words),
         entropy: device.0,
-        repeat: Repeat { key: RepeatKey(random()), body: BodyHash(random()) },
+        repeat: Repeat {
+            key: RepeatKey(random()),
+            body: BodyHash(random()),
+        },
     };
-    let requested = node.submit(Actor::System, Command::Mandate(MandateCommand::Request(Box::new(request)))).await?;
-    let Answer::Mandate(Ok(facts)) = requested.answer else { return Err(unexpected("a mandate", &requested.answer)) };
+    let requested = node
+        .submit(
+            Actor::System,
+            Command::Mandate(MandateCommand::Request(Box::new(request))),
+        )
+        .await?;
+    let Answer::Mandate(Ok(facts)) = requested.answer else {
+        return Err(unexpected("a mandate", &requested.answer));
+    };
     let approval = MandateApproval {
         device,
         id: facts.id,
         pin: PinValue(node.keyring.pin_value(subscriber.0, PIN)),
         code: facts.match_code,
         check: SignatureCheck::Valid,
-        evidence: Evidence { document: Sealed::default(), signature: Signature([0; 64]) },
+        evidence: Evidence {
+            document: Sealed::default(),
+            signature: Signature([0; 64]),
+        },
     };
-    let approved = node.submit(Actor::Device(device), Command::Mandate(MandateCommand::Approve(Box::new(approval)))).await?;
+    let approved = node
+        .submit(
+            Actor::Device(device),
+            Command::Mandate(MandateCommand::Approve(Box::new(approval))),
+        )
+        .await?;
     match approved.answer {
         Answer::MandateOnPhone(Ok(_)) => Ok(facts.id),
         other => Err(unexpected("a mandate's approval", &other)),
@@ -250,6 +385,8 @@ async fn mandate(
 
 /// Signs as a phone does.
 pub fn sign(key: &EcdsaKeyPair, words: &str) -> Result<String, WorldError> {
-    let signature = key.sign(&SystemRandom::new(), words.as_bytes()).map_err(|error| WorldError::Keys(error.to_string()))?;
+    let signature = key
+        .sign(&SystemRandom::new(), words.as_bytes())
+        .map_err(|error| WorldError::Keys(error.to_string()))?;
     Ok(data_encoding::BASE64URL_NOPAD.encode(signature.as_ref()))
 }

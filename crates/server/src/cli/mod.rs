@@ -2,6 +2,7 @@
 //!
 //! What works on a running server goes through its admin API: by the local socket, or by `--server URL`.
 
+mod bench;
 mod client;
 mod config;
 mod demo;
@@ -39,6 +40,9 @@ enum Command {
     Demo(crate::demo::Args),
     /// Run a node
     Serve(serve::Args),
+    /// Measure this machine, with durability on
+    #[command(subcommand)]
+    Bench(bench::Args),
     /// Print every setting of a node with a comment and its default
     Config,
     /// The secrets outside every database
@@ -125,6 +129,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Config => config::run(),
         Command::Keyring(args) => keyring::run(args),
         Command::StandInBank(args) => stand_in_bank::run(args).await,

@@ -1,0 +1,16 @@
+//! `paytone bench`
+
+use super::Failure;
+
+#[derive(clap::Subcommand, Debug)]
+pub enum Args {
+    /// Payments over real HTTP on loopback, next to a do-nothing endpoint of the same server
+    Http(crate::bench::Args),
+}
+
+pub async fn run(args: Args) -> Result<(), Failure> {
+    super::log("warn", false);
+    match args {
+        Args::Http(args) => crate::bench::run(args).await.map_err(Failure::new),
+    }
+}
