@@ -17,7 +17,7 @@ use paytone_journal::{
     JournalReader, OpenError, PublicIds, ReadError, Row, SqliteJournal, SqliteReader,
 };
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{
     Misfit, Views,
@@ -168,27 +168,54 @@ pub async fn start(
     ids: PublicIds,
     durable: watch::Receiver<u64>,
 ) -> Result<Following, FollowError> {
-    let writer = open_or_rebuild(&journal, &views).await?;
-    let (position, seen) = watch::channel(writer.position());
+    let (opened, position_seen) = oneshot::channel();
     let pool = store::readers(&views);
-    let held = Views {
-        pool,
-        position: seen,
-        journal: journal.clone(),
-        ids,
-    };
+    let held_journal = journal.clone();
     let thread = std::thread::Builder::new().name("views".to_owned());
     let thread = thread.spawn(move || {
+        // Before anything is opened: the database's own thread inherits it.
+        give_way();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime for the views");
-        runtime.block_on(follow(writer, &journal, &views, durable, &position));
+        runtime.block_on(async {
+            let writer = match open_or_rebuild(&journal, &views).await {
+                Ok(writer) => writer,
+                Err(error) => {
+                    // Whoever starts the node is waiting for this.
+                    let _ = opened.send(Err(error));
+                    return;
+                }
+            };
+            let (position, seen) = watch::channel(writer.position());
+            let _ = opened.send(Ok(seen));
+            follow(writer, &journal, &views, durable, &position).await;
+        });
     });
+    let thread = thread.map_err(|error| FollowError::Store(sqlx::Error::Io(error)))?;
+    let position = position_seen
+        .await
+        .map_err(|_| FollowError::Store(sqlx::Error::WorkerCrashed))??;
     Ok(Following {
-        views: held,
-        thread: thread.map_err(|error| FollowError::Store(sqlx::Error::Io(error)))?,
+        views: Views {
+            pool,
+            position,
+            journal: held_journal,
+            ids,
+        },
+        thread,
     })
+}
+
+/// Decisions and answers come first when there is not enough of the processor for all: views lag then and catch up later.
+fn give_way() {
+    // SAFETY: setpriority takes plain numbers; on Linux, process 0 is the calling thread.
+    #[expect(unsafe_code, reason = "the standard library has no priorities")]
+    let refused = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) } != 0;
+    if refused {
+        tracing::debug!("the views run at the priority of everything else");
+    }
 }
 
 async fn open_or_rebuild(journal: &Path, views: &Path) -> Result<Writer, FollowError> {
