@@ -166,6 +166,8 @@ pub enum Pushed {
 /// Wakes phones. At least once, with the notice's id; never the only way to learn of a prompt.
 pub trait PromptChannel: Send + Sync {
     fn name(&self) -> &'static str;
+    /// Whether a notice for `recipient` may reach anybody: if not, it is not worth making one.
+    fn reaches(&self, recipient: &str) -> bool;
     fn push<'a>(&'a self, notice: &'a Notice) -> Promise<'a, Pushed>;
 }
 

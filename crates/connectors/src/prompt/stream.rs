@@ -71,6 +71,14 @@ impl Stream {
         }
     }
 
+    /// Ends every stream: whoever listened opens another one and fetches what is pending.
+    pub fn hang_up(&self) {
+        self.recipients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
     /// How many subscribers have a phone listening.
     pub fn recipients(&self) -> usize {
         self.recipients
@@ -83,6 +91,13 @@ impl Stream {
 impl PromptChannel for Stream {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn reaches(&self, recipient: &str) -> bool {
+        self.recipients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(recipient)
     }
 
     fn push<'a>(&'a self, notice: &'a Notice) -> Promise<'a, Pushed> {
@@ -189,6 +204,20 @@ mod tests {
         drop(second);
         assert_eq!(stream.recipients(), 0);
         assert_eq!(stream.tell(&notice("p1", "s1")), Pushed::NobodyListening);
+    }
+
+    #[tokio::test]
+    async fn after_hanging_up_a_phone_listens_anew() {
+        let stream = Arc::new(Stream::default());
+        let mut old = stream.listen("s1").unwrap();
+        assert!(stream.reaches("s1") && !stream.reaches("s2"));
+        stream.hang_up();
+        assert_eq!(old.next().await, None);
+        let mut new = stream.listen("s1").unwrap();
+        // The old one's end does not end the new one.
+        drop(old);
+        stream.tell(&notice("p1", "s1"));
+        assert_eq!(new.next().await, Some(Heard::News(notice("p1", "s1"))));
     }
 
     #[test]
