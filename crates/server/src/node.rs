@@ -23,6 +23,7 @@ use tokio::sync::{broadcast::error::RecvError, oneshot};
 
 use crate::{
     admin::SignIns,
+    api::phone::news::{self, News},
     config::Config,
     edge::{directory::Directory, under_way::UnderWay, waiters::Waiters},
     views::{FollowError, Views, follow},
@@ -38,6 +39,8 @@ pub struct Node {
     pub subjects: SubjectKeys,
     pub directory: Arc<Directory>,
     pub waiters: Arc<Hub>,
+    /// Phones that listen.
+    pub news: Arc<News>,
     pub views: Views,
     pub webhooks: Webhooks,
     /// Merchants' requests under way.
@@ -150,6 +153,7 @@ impl Node {
         .into_parts();
         let durable = *engine.position().borrow();
         let webhooks = Webhooks::open(&config.deliveries(), &config.webhooks, durable).await?;
+        let news = Arc::new(News::new(config.limits.streams));
         let node = Arc::new(Self {
             config,
             engine,
@@ -158,6 +162,7 @@ impl Node {
             subjects,
             directory,
             waiters,
+            news,
             views,
             webhooks,
             under_way: UnderWay::default(),
@@ -166,6 +171,7 @@ impl Node {
             demo,
             requests: AtomicU64::new(1),
         });
+        tokio::spawn(news::follow(Arc::downgrade(&node), node.engine.follow()));
         let (stopped, running) = running.into_parts();
         Ok(Started {
             node,

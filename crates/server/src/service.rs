@@ -116,6 +116,7 @@ impl Service {
     /// Finishes what is under way and closes the stores.
     pub async fn stop(self) {
         self.socket.close();
+        self.node.news.close();
         self.served.stop(PATIENCE).await;
         self.workers.stop(PATIENCE).await;
         // What is under way is sent again after the next start.

@@ -3,8 +3,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
 mod approving;
 mod enrolling;
+mod history;
+mod mandates;
+mod news;
 mod sessions;
 
 /// A number in use.

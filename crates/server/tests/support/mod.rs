@@ -145,6 +145,7 @@ impl TestNode {
             ..
         } = self;
         drop(client);
+        node.news.close();
         served.stop(PATIENCE).await;
         let last = Arc::downgrade(&node);
         drop(node);

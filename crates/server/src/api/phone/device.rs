@@ -107,7 +107,7 @@ pub async fn this(State(node): State<Arc<Node>>, signed_in: SignedIn) -> Result<
     ))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 

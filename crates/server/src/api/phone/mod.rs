@@ -6,16 +6,26 @@
 //! | [`session`] | from a device's key to an hour's token |
 //! | [`prompt`], [`approval`] | what waits for an answer, and the answer |
 //! | [`device`] | this number's phones |
+//! | [`account`], [`mandate`] | what there is to pay with, and who may charge without asking |
+//! | [`history`], [`record`] | what happened, and how it is shown |
+//! | [`news`], [`events`], [`touched`] | what happens now, to phones that listen |
 //!
 //! **Not here:** who may do what. The domain decides; a device's status is only looked at first.
 
+mod account;
 mod approval;
 mod device;
 mod enrolment;
+mod events;
+mod history;
+mod mandate;
+pub mod news;
 mod pin;
 mod problem;
 mod prompt;
+mod record;
 mod session;
+mod touched;
 
 use std::sync::Arc;
 
@@ -23,7 +33,7 @@ use axum::{
     Router,
     http::StatusCode,
     response::Response,
-    routing::{get, post},
+    routing::{delete, get, post, put},
 };
 use serde::Serialize;
 
@@ -40,12 +50,21 @@ pub fn router() -> Router<Arc<Node>> {
         .route("/enrolments/{id}/device", post(enrolment::complete))
         .route("/challenges", post(session::challenge))
         .route("/sessions", post(session::session))
+        .route("/me", get(account::me))
         .route("/me/device", get(device::this))
+        .route("/sources", put(account::order_sources))
+        .route("/blocked-merchants/{id}", delete(account::unblock))
         .route("/prompts", get(prompt::list))
         .route("/prompts/{id}/approve", post(approval::approve))
         .route("/prompts/{id}/refuse", post(approval::refuse))
         .route("/devices/{id}/approve", post(approval::approve_device))
-        .route("/devices/{id}/stop", post(device::stop));
+        .route("/devices/{id}/stop", post(device::stop))
+        .route("/mandates", get(mandate::list))
+        .route("/mandates/{id}/revoke", post(mandate::revoke))
+        .route("/mandates/{id}/resume", post(mandate::resume))
+        .route("/history", get(history::list))
+        .route("/history/{id}", get(history::detail))
+        .route("/events", get(events::events));
     Router::new().nest("/phone/api", api)
 }
 

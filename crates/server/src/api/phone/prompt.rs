@@ -130,13 +130,12 @@ impl Asked {
             .prompts
             .iter()
             .filter_map(|prompt| Self::of(state, payer.id, *prompt));
-        asked
-            .filter(|asked| {
-                asked
-                    .deadline()
-                    .is_none_or(|deadline| moment.now < deadline)
-            })
-            .collect()
+        asked.filter(|asked| asked.is_open(moment)).collect()
+    }
+
+    /// Whether its deadline is still to come.
+    pub fn is_open(&self, moment: &Moment) -> bool {
+        self.deadline().is_none_or(|deadline| moment.now < deadline)
     }
 
     fn deadline(&self) -> Option<Timestamp> {

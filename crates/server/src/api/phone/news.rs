@@ -1,0 +1,357 @@
+//! News: durable events become notices for the phones that listen.
+//!
+//! ```text
+//!   durable batch ──touched──▶ ids ──one look at the state──▶ what those who listen may see ──▶ notices
+//! ```
+//! A notice tells how something stands now, not how it changed, so a repeated or late one does no harm. **Invariants:**
+//! where nobody listens nothing is looked at; who falls behind is hung up on and fetches anew; at most
+//! [`STREAMS_PER_DEVICE`] streams of a device are open, the newest ones.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+use paytone_connectors::prompt::{
+    Notice, PromptChannel, prompt_channel,
+    stream::{self, Listener, Stream},
+};
+use paytone_domain::{
+    State as DomainState,
+    ids::{DeviceId, SubscriberId},
+    subscriber::PromptRef,
+    time::Moment,
+};
+use paytone_engine::Durable;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::{
+    Notify, OwnedSemaphorePermit, Semaphore,
+    broadcast::{Receiver, error::RecvError},
+};
+
+use super::{
+    device::{self, DeviceSeen, status_name},
+    prompt::{self, Asked, Payer, show_ref},
+    record::{PaymentSeen, Reader},
+    touched::{Happened, OpenEffects, Touched},
+};
+use crate::{edge::problem::Problem, node::Node};
+
+/// A few tabs of one phone.
+const STREAMS_PER_DEVICE: usize = 3;
+
+/// Who listens.
+pub struct News {
+    stream: Arc<Stream>,
+    /// Ways to wake a phone for a prompt.
+    channels: Vec<Arc<dyn PromptChannel>>,
+    room: Arc<Semaphore>,
+    open: Mutex<FxHashMap<DeviceId, VecDeque<Arc<Notify>>>>,
+}
+
+/// Why a stream was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOpened {
+    /// Too many in all, or the node is stopping.
+    Full,
+    /// Too many of this subscriber's.
+    TooMany,
+}
+
+/// One open stream; closed when dropped.
+pub struct OpenStream {
+    pub listener: Listener,
+    /// A newer stream of the same device took its place.
+    pub replaced: Arc<Notify>,
+    device: DeviceId,
+    news: Arc<News>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl News {
+    /// Room for `streams` in all.
+    pub fn new(streams: usize) -> Self {
+        let stream = Arc::new(Stream::default());
+        let channels = [stream::NAME].map(|name| prompt_channel(name, &stream));
+        Self {
+            channels: channels.into_iter().flatten().collect(),
+            stream,
+            room: Arc::new(Semaphore::new(streams.min(Semaphore::MAX_PERMITS))),
+            open: Mutex::default(),
+        }
+    }
+
+    /// Opens a stream for a device. Where it has too many, its oldest makes room.
+    pub fn listen(
+        self: &Arc<Self>,
+        device: DeviceId,
+        owner: SubscriberId,
+    ) -> Result<OpenStream, NotOpened> {
+        let room = Arc::clone(&self.room).try_acquire_owned();
+        let room = room.map_err(|_| NotOpened::Full)?;
+        let listener = self.stream.listen(&recipient(owner));
+        let listener = listener.map_err(|_| NotOpened::TooMany)?;
+        // Closed meanwhile: nobody would hang up on this one.
+        if self.room.is_closed() {
+            return Err(NotOpened::Full);
+        }
+        let replaced = Arc::new(Notify::new());
+        let mut open = self.open.lock();
+        let streams = open.entry(device).or_default();
+        streams.push_back(Arc::clone(&replaced));
+        if streams.len() > STREAMS_PER_DEVICE
+            && let Some(oldest) = streams.pop_front()
+        {
+            oldest.notify_one();
+        }
+        drop(open);
+        Ok(OpenStream {
+            listener,
+            replaced,
+            device,
+            news: Arc::clone(self),
+            _room: room,
+        })
+    }
+
+    /// Ends every stream and opens no more: the node is stopping.
+    pub fn close(&self) {
+        self.room.close();
+        self.stream.hang_up();
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut open = self.news.open.lock();
+        if let Some(streams) = open.get_mut(&self.device) {
+            streams.retain(|stream| !Arc::ptr_eq(stream, &self.replaced));
+            if streams.is_empty() {
+                open.remove(&self.device);
+            }
+        }
+    }
+}
+
+fn recipient(id: SubscriberId) -> String {
+    id.0.to_string()
+}
+
+/// Tells phones, batch after batch, as long as the node is there.
+pub async fn follow(node: Weak<Node>, mut durable: Receiver<Arc<Durable>>) {
+    let Some(mut effects) = open_effects(&node).await else {
+        return;
+    };
+    loop {
+        match durable.recv().await {
+            Ok(batch) => {
+                let touched = Touched::by(&batch.batch, &mut effects);
+                let Some(node) = node.upgrade() else { return };
+                if !touched.is_empty() && node.news.stream.recipients() > 0 {
+                    tell(&node, batch.seq, touched).await;
+                }
+            }
+            Err(RecvError::Lagged(batches)) => {
+                tracing::warn!(batches, "news fell behind; every phone fetches anew");
+                let Some(still) = open_effects(&node).await else {
+                    return;
+                };
+                effects = still;
+                if let Some(node) = node.upgrade() {
+                    node.news.stream.hang_up();
+                }
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// `None` once the node is gone.
+async fn open_effects(node: &Weak<Node>) -> Option<OpenEffects> {
+    let engine = node.upgrade()?.engine.clone();
+    let read = engine.read(|state, _| {
+        let open = state.effects.values();
+        open.map(|effect| (effect.id, effect.into())).collect()
+    });
+    read.await.ok().map(|read| read.answer)
+}
+
+/// One piece of news, its texts still sealed.
+enum Piece {
+    Asked(Asked),
+    Closed(PromptRef, &'static str),
+    Payment(PaymentSeen),
+    Device(DeviceSeen),
+    Me,
+}
+
+async fn tell(node: &Node, seq: u64, touched: Touched) {
+    let stream = Arc::clone(&node.news.stream);
+    let looked = node.engine.read(move |state, moment| {
+        let mut look = Look {
+            state,
+            moment,
+            stream: &stream,
+            pieces: Vec::new(),
+            changed: FxHashSet::default(),
+        };
+        look.at(&touched);
+        look.pieces
+    });
+    // The engine has stopped: there is nothing more to tell.
+    let Ok(looked) = looked.await else { return };
+    for (place, (payer, piece)) in looked.answer.into_iter().enumerate() {
+        let recipient = recipient(payer.id);
+        if !node.news.stream.reaches(&recipient) {
+            continue;
+        }
+        match written(node, payer, &piece).await {
+            Ok((kind, data)) => {
+                let notice = Notice {
+                    id: format!("{seq}-{place}"),
+                    recipient,
+                    kind: kind.to_owned(),
+                    data: data.into(),
+                };
+                send(node, &notice).await;
+            }
+            // The phone finds it when it fetches.
+            Err(problem) => tracing::warn!(code = problem.code, "news could not be written"),
+        }
+    }
+}
+
+async fn send(node: &Node, notice: &Notice) {
+    if notice.kind != "prompt" {
+        node.news.stream.tell(notice);
+        return;
+    }
+    for channel in &node.news.channels {
+        channel.push(notice).await;
+    }
+}
+
+/// Looks at the state on the engine's thread: only at what somebody listens for.
+struct Look<'a> {
+    state: &'a DomainState,
+    moment: &'a Moment,
+    stream: &'a Stream,
+    pieces: Vec<(Payer, Piece)>,
+    /// Whose account looks different now.
+    changed: FxHashSet<SubscriberId>,
+}
+
+impl Look<'_> {
+    fn at(&mut self, touched: &Touched) {
+        let state = self.state;
+        for (id, happened) in &touched.payments {
+            let payment = state.payments.get(id);
+            if let Some(payer) = payment.and_then(|payment| self.listens(payment.payer?)) {
+                self.prompt(payer, PromptRef::Payment(*id), *happened);
+                let seen = PaymentSeen::of(state, payer.id, *id).filter(|_| happened.moved);
+                if let Some(seen) = seen {
+                    self.pieces.push((payer, Piece::Payment(seen)));
+                }
+            }
+        }
+        for (id, happened) in &touched.mandates {
+            let mandate = state.mandates.get(id);
+            if let Some(payer) = mandate.and_then(|mandate| self.listens(mandate.payer?)) {
+                self.prompt(payer, PromptRef::Mandate(*id), *happened);
+                if happened.moved {
+                    self.changed.insert(payer.id);
+                }
+            }
+        }
+        for (id, happened) in &touched.devices {
+            let Some(device) = state.devices.get(id) else {
+                continue;
+            };
+            if let Some(payer) = self.listens(device.subscriber) {
+                // First the device: for one that is removed this is the last that it hears.
+                let piece = Piece::Device(DeviceSeen::from(device));
+                self.pieces.push((payer, piece));
+                self.prompt(payer, PromptRef::Device(*id), *happened);
+                self.changed.insert(payer.id);
+            }
+        }
+        let lots = touched.lots.iter().filter_map(|lot| state.lots.get(lot));
+        let holders = lots.map(|lot| lot.subscriber);
+        self.changed.extend(holders);
+        self.changed.extend(touched.subscribers.iter().copied());
+        for id in std::mem::take(&mut self.changed) {
+            if let Some(payer) = self.listens(id) {
+                self.pieces.push((payer, Piece::Me));
+            }
+        }
+    }
+
+    fn listens(&self, id: SubscriberId) -> Option<Payer> {
+        let subscriber = self.state.subscribers.get(id)?;
+        self.stream.reaches(&recipient(id)).then_some(Payer {
+            id,
+            subject: subscriber.subject,
+        })
+    }
+
+    /// Whether it waits now is what counts: an answer may have come with the same batch, or since.
+    fn prompt(&mut self, payer: Payer, prompt: PromptRef, happened: Happened) {
+        let owner = self.state.subscribers.get(payer.id);
+        let waits = owner.is_some_and(|owner| owner.prompts.contains(&prompt));
+        if happened.asked && waits {
+            let asked =
+                Asked::of(self.state, payer.id, prompt).filter(|asked| asked.is_open(self.moment));
+            self.pieces
+                .extend(asked.map(|asked| (payer, Piece::Asked(asked))));
+        } else if happened.answered
+            && !waits
+            && let Some(status) = self.ended_as(payer.id, prompt)
+        {
+            self.pieces.push((payer, Piece::Closed(prompt, status)));
+        }
+    }
+
+    /// How a prompt that this payer had ended; `None` if the payer was never asked.
+    fn ended_as(&self, payer: SubscriberId, prompt: PromptRef) -> Option<&'static str> {
+        match prompt {
+            PromptRef::Payment(id) => {
+                let payment = PaymentSeen::of(self.state, payer, id)?;
+                let prompted = self.state.payments.get(&id)?.codes.is_some();
+                prompted.then(|| payment.status.name())
+            }
+            PromptRef::Mandate(id) => Some(self.state.mandates.get(&id)?.status.name()),
+            PromptRef::Device(id) => Some(status_name(self.state.devices.get(&id)?.status)),
+        }
+    }
+}
+
+async fn written(
+    node: &Node,
+    payer: Payer,
+    piece: &Piece,
+) -> Result<(&'static str, String), Problem> {
+    Ok(match piece {
+        Piece::Asked(asked) => ("prompt", text(&prompt::show(node, asked, payer).await?)?),
+        Piece::Closed(prompt, status) => {
+            let closed = json!({"id": show_ref(&node.ids, *prompt), "status": status});
+            ("prompt_closed", closed.to_string())
+        }
+        Piece::Payment(seen) => {
+            let reader = Reader::of(node, payer).await?;
+            ("payment", text(&reader.payment(seen).await?)?)
+        }
+        Piece::Device(seen) => {
+            let key = node.subjects.get(payer.subject).await?;
+            let shown = device::show(node, seen, payer.subject, &key, None);
+            ("device", text(&shown)?)
+        }
+        Piece::Me => ("me", "{}".to_owned()),
+    })
+}
+
+fn text(value: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(value).map_err(|_| Problem::internal("news could not be written"))
+}
