@@ -3,6 +3,6 @@
 use super::Failure;
 
 pub async fn run(args: crate::demo::Args) -> Result<(), Failure> {
-    super::log("warn,paytone=info", false);
+    super::log("warn", false);
     crate::demo::run(args).await
 }

@@ -11,10 +11,10 @@
 
 mod fill;
 mod front;
-mod http;
+pub mod http;
 mod orders;
 mod people;
-mod phone;
+pub mod phone;
 mod shop;
 mod story;
 mod world_file;
@@ -40,11 +40,12 @@ use crate::{
 };
 use front::Front;
 use http::{Http, NoAnswer};
-use orders::Orders;
 use people::{LANTERN_BOOKS, SUBSCRIBERS};
 use phone::{ok, text};
 use shop::Shop;
 use world_file::{Webhook, WorldFile};
+
+pub use orders::{Order, Orders};
 
 /// `paytone demo`
 #[derive(Debug, clap::Args)]
@@ -110,6 +111,7 @@ pub struct Demo {
     bank: StandInBank,
     world: WorldFile,
     origin: String,
+    orders: Orders,
 }
 
 impl Demo {
@@ -143,7 +145,7 @@ impl Demo {
         let bank = StandInBank::start(program, anywhere, &books).await?;
         open_accounts(&bank).await?;
         let orders = Orders::open(&data.join("shop-orders.jsonl")).map_err(folder)?;
-        let shop = Arc::new(Shop::new(&origin, orders));
+        let shop = Arc::new(Shop::new(&origin, orders.clone()));
         let front = Arc::new(Front::default());
         let besides = pages::demo_router()
             .merge(shop::router(Arc::clone(&shop)))
@@ -161,6 +163,7 @@ impl Demo {
             bank,
             world,
             origin,
+            orders,
         })
     }
 
@@ -171,6 +174,11 @@ impl Demo {
 
     pub fn node(&self) -> &Arc<Node> {
         &self.service.node
+    }
+
+    /// What the shop knows of its orders.
+    pub fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// Where the stand-in bank is.

@@ -12,6 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::node::random;
 
@@ -29,7 +30,10 @@ pub struct Order {
 
 /// All orders. Clones share them.
 #[derive(Clone)]
-pub struct Orders(Arc<Mutex<Book>>);
+pub struct Orders {
+    book: Arc<Mutex<Book>>,
+    changes: watch::Sender<u64>,
+}
 
 struct Book {
     by_id: HashMap<String, Order>,
@@ -55,7 +59,10 @@ impl Orders {
                 book.keep(order);
             }
         }
-        Ok(Self(Arc::new(Mutex::new(book))))
+        Ok(Self {
+            book: Arc::new(Mutex::new(book)),
+            changes: watch::Sender::new(0),
+        })
     }
 
     /// A name that nobody guesses: whoever knows it may look at the order.
@@ -64,22 +71,28 @@ impl Orders {
     }
 
     pub fn get(&self, id: &str) -> Option<Order> {
-        self.0.lock().by_id.get(id).cloned()
+        self.book.lock().by_id.get(id).cloned()
+    }
+
+    /// Counts up with each change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     pub fn add(&self, order: Order) -> io::Result<()> {
-        let mut book = self.0.lock();
+        let mut book = self.book.lock();
         if book.by_id.len() >= MOST {
             return Err(io::Error::other("the shop has no room for more orders"));
         }
         book.write(&order)?;
         book.keep(order);
+        self.changes.send_modify(|changes| *changes += 1);
         Ok(())
     }
 
     /// Notes that a payment is paid. `false`: it was known, or is no order's.
     pub fn paid(&self, payment: &str) -> io::Result<bool> {
-        let mut book = self.0.lock();
+        let mut book = self.book.lock();
         let order = book
             .by_payment
             .get(payment)
@@ -92,6 +105,7 @@ impl Orders {
         };
         book.write(&order)?;
         book.keep(order);
+        self.changes.send_modify(|changes| *changes += 1);
         Ok(true)
     }
 }
