@@ -1,0 +1,107 @@
+//! The real binary as a process of its own, ended the hard way.
+
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+
+/// `paytone serve` on a folder.
+pub struct Server {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+/// Where a node's settings are.
+#[derive(Clone, Debug)]
+pub struct Settings(PathBuf);
+
+fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paytone"));
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+impl Settings {
+    /// A node on the data that is in `folder` already, at any free port.
+    pub fn write(folder: &Path, origin: &str) -> Self {
+        let path = folder.join("paytone.toml");
+        let mut text = String::new();
+        for (name, value) in [
+            ("data", folder.join("data").display().to_string()),
+            ("keyring", folder.join("keyring.toml").display().to_string()),
+            ("listen", "127.0.0.1:0".to_owned()),
+            ("origin", origin.to_owned()),
+        ] {
+            writeln!(text, "{name} = {value:?}").expect("text");
+        }
+        std::fs::write(&path, text).expect("settings can be written");
+        Self(path)
+    }
+
+    pub fn start(&self) -> Server {
+        let mut child = binary()
+            .arg("serve")
+            .arg("--config")
+            .arg(&self.0)
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary starts");
+        let stdout = child.stdout.take().expect("a pipe");
+        Server {
+            child,
+            lines: BufReader::new(stdout).lines(),
+        }
+    }
+
+    /// What `paytone verify` says of the folder, which nobody uses at the time.
+    pub async fn verify(&self) {
+        let report = binary()
+            .arg("verify")
+            .arg("--config")
+            .arg(&self.0)
+            .output()
+            .await
+            .expect("the binary starts");
+        assert!(
+            report.status.success(),
+            "verify: {}\n{}\n{}",
+            report.status,
+            String::from_utf8_lossy(&report.stdout),
+            String::from_utf8_lossy(&report.stderr),
+        );
+    }
+}
+
+impl Server {
+    /// Where it listens; comes once it does.
+    pub async fn address(&mut self) -> SocketAddr {
+        while let Some(line) = self
+            .lines
+            .next_line()
+            .await
+            .expect("its output can be read")
+        {
+            if let Some((_, address)) = line.split_once("http://") {
+                let address = address.split_whitespace().next().unwrap_or("");
+                return address.parse().expect("an address");
+            }
+        }
+        let status = self.child.wait().await;
+        panic!("the server ended before it listened: {status:?}");
+    }
+
+    /// SIGKILL; comes back once the process is gone.
+    pub async fn kill(mut self) {
+        self.child.start_kill().expect("it can be killed");
+        self.child.wait().await.expect("it can be waited for");
+    }
+}

@@ -1,0 +1,198 @@
+//! HTTP to a server that dies and comes back at another address.
+//!
+//! **Invariant:** a request that got no whole answer is sent again, byte for byte, to the next life of the server; so what a
+//! client is told is what it was told in the end, and it never knows whether the first try was heard.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, body::Bytes, header};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// Longer than any answer of a server that lives.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which life of the server it is, counted from one, and where it listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    pub number: u32,
+    pub address: Option<SocketAddr>,
+}
+
+/// One request, kept so that it can be sent again.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub method: Method,
+    pub path: String,
+    pub token: String,
+    pub idempotency_key: Option<String>,
+    pub body: Option<Value>,
+}
+
+impl Call {
+    pub fn get(path: impl Into<String>, token: &str) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            token: token.to_owned(),
+            idempotency_key: None,
+            body: None,
+        }
+    }
+
+    pub fn post(path: impl Into<String>, token: &str, body: Value) -> Self {
+        Self {
+            method: Method::POST,
+            body: Some(body),
+            ..Self::get(path, token)
+        }
+    }
+
+    pub fn with_key(self, key: String) -> Self {
+        Self {
+            idempotency_key: Some(key),
+            ..self
+        }
+    }
+}
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub status: u16,
+    pub bytes: Bytes,
+    /// How far the journal was when it was given.
+    pub position: Option<String>,
+}
+
+impl Told {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|error| {
+            panic!(
+                "not JSON: {error}: {}",
+                String::from_utf8_lossy(&self.bytes)
+            )
+        })
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or("").to_owned()
+    }
+}
+
+/// A client's way to the server.
+#[derive(Clone)]
+pub struct Wire {
+    client: Client<HttpConnector, Full<Bytes>>,
+    life: watch::Receiver<Life>,
+}
+
+/// What a client gives up with: nobody will start the server again.
+#[derive(Debug)]
+pub struct Over;
+
+impl Wire {
+    pub fn new(life: watch::Receiver<Life>) -> Self {
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            life,
+        }
+    }
+
+    /// To one address only.
+    pub fn to(address: SocketAddr) -> Self {
+        let life = Life {
+            number: 1,
+            address: Some(address),
+        };
+        // The sender is dropped: this life is the last one.
+        Self::new(watch::channel(life).1)
+    }
+
+    /// The answer to `call`, over as many lives of the server as it takes.
+    pub async fn ask(&self, call: &Call) -> Result<Told, Over> {
+        let mut life = self.life.clone();
+        let mut tried = 0;
+        loop {
+            let now = *life
+                .wait_for(|life| life.address.is_some() && life.number > tried)
+                .await
+                .map_err(|_| Over)?;
+            let address = now.address.expect("waited for");
+            let answer = tokio::time::timeout(PATIENCE, self.send(address, call)).await;
+            match answer.unwrap_or_else(|_| panic!("no answer in time to {}", call.path)) {
+                // It was too busy, and did nothing.
+                Some(told) if told.status == 503 => tokio::task::yield_now().await,
+                Some(told) => return Ok(told),
+                None => tried = now.number,
+            }
+        }
+    }
+
+    async fn send(&self, address: SocketAddr, call: &Call) -> Option<Told> {
+        let mut request = Request::builder()
+            .method(&call.method)
+            .uri(format!("http://{address}{}", call.path))
+            .header(header::AUTHORIZATION, format!("Bearer {}", call.token));
+        if let Some(key) = &call.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        let body = match &call.body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Bytes::from(body.to_string())
+            }
+            None => Bytes::new(),
+        };
+        let request = request.body(Full::from(body)).expect("a request");
+        let response = self.client.request(request).await.ok()?;
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.ok()?.to_bytes();
+        let position = head.headers.get("paytone-position");
+        Some(Told {
+            status: head.status.as_u16(),
+            bytes,
+            position: position
+                .and_then(|text| text.to_str().ok())
+                .map(str::to_owned),
+        })
+    }
+}
+
+/// Numbers from a seed: SplitMix64.
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        if from.is_empty() {
+            return None;
+        }
+        let place = usize::try_from(self.below(from.len() as u64)).expect("a place in a list");
+        from.get(place)
+    }
+}
+
+pub type Shared<T> = Arc<parking_lot::Mutex<T>>;
