@@ -1,0 +1,199 @@
+//! A standby: the state that durable batches make, and what they want of the bank.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use paytone_connectors::stand_in_bank::{Kind, Operation, Progress};
+use paytone_domain::{
+    Event, State, evolve,
+    funding::{Direction, Effect, EffectEvent, LegState, Source},
+    ids::EffectId,
+    ledger::{Account, Entry},
+    payment::PaymentEvent,
+};
+use paytone_engine::{Batch, effects};
+
+use crate::{
+    mutation::Mutation,
+    violation::{Check, Checked, Violation, require},
+};
+
+/// One order that the journal wants the bank to have.
+#[derive(Debug)]
+struct Order {
+    effect: EffectId,
+    kind: Kind,
+    amount_minor: i64,
+}
+
+#[derive(Default)]
+pub struct Follower {
+    pub state: State,
+    pub seq: u64,
+    /// Every effect that was ever wanted.
+    effects: BTreeMap<EffectId, Effect>,
+    orders: BTreeMap<String, Order>,
+    /// What effects of each were done, by the bank's reference.
+    done: BTreeMap<EffectId, String>,
+    /// How often each kind of event was met.
+    pub met: BTreeMap<String, u64>,
+}
+
+/// The bank's reference of an effect, without its repeats.
+pub fn public_id(id: EffectId) -> String {
+    format!("eff_{}", id.0)
+}
+
+impl Follower {
+    pub fn take(&mut self, seq: u64, batch: &Batch, mutation: Option<Mutation>) -> Checked {
+        require(seq == self.seq + 1, Check::Journal, || {
+            format!("batch {seq} became durable after batch {}", self.seq)
+        })?;
+        self.seq = seq;
+        for event in batch.items.iter().flat_map(|item| &item.events) {
+            self.note(event);
+            let held = match (mutation, event) {
+                (Some(Mutation::KeepHold), Event::Payment(PaymentEvent::Ended { id, .. })) => {
+                    self.held_by(*id)
+                }
+                _ => Vec::new(),
+            };
+            evolve(&mut self.state, &batch.moment, event);
+            for (account, amount) in held {
+                self.state.book.hold(account, amount);
+            }
+            if let (
+                Some(Mutation::PostResultTwice),
+                Event::Effect(EffectEvent::Settled { entry, .. }),
+            ) = (mutation, event)
+            {
+                self.post_again(entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn post_again(&mut self, entry: &Entry) {
+        self.state.book.post(entry);
+    }
+
+    fn held_by(
+        &self,
+        id: paytone_domain::ids::PaymentId,
+    ) -> Vec<(Account, paytone_domain::money::Amount)> {
+        let Some(payment) = self.state.payments.get(&id) else {
+            return Vec::new();
+        };
+        let legs = payment.legs.iter();
+        legs.filter(|leg| leg.state == LegState::Held && leg.source == Source::Balance)
+            .filter_map(|leg| Some((leg.source.account(payment.payer?), leg.amount)))
+            .collect()
+    }
+
+    fn note(&mut self, event: &Event) {
+        *self.met.entry(name(event)).or_default() += 1;
+        match event {
+            Event::Effect(EffectEvent::Wanted { effect }) => {
+                self.effects.insert(effect.id, effect.clone());
+                self.order(effect.id);
+            }
+            Event::Effect(EffectEvent::Repeated { id }) => {
+                if let Some(effect) = self.effects.get_mut(id) {
+                    effect.repeats += 1;
+                }
+                self.order(*id);
+            }
+            _ => {}
+        }
+    }
+
+    fn order(&mut self, id: EffectId) {
+        let Some(effect) = self.effects.get(&id) else {
+            return;
+        };
+        let kind = match effect.direction {
+            Direction::Collect => Kind::Collection,
+            Direction::GiveBack { .. } => Kind::Return,
+        };
+        let order = Order {
+            effect: id,
+            kind,
+            amount_minor: effect.amount.minor(),
+        };
+        self.orders
+            .insert(effects::reference(&public_id(id), effect), order);
+    }
+
+    /// What the bank did must be wanted, as it was wanted, and once per effect.
+    pub fn check_operation(&mut self, operation: &Operation) -> Checked {
+        let Some(order) = self.orders.get(&operation.reference) else {
+            return Err(Violation {
+                check: Check::Bank,
+                detail: format!(
+                    "the bank knows {}, the journal does not",
+                    operation.reference
+                ),
+            });
+        };
+        let fits = order.kind == operation.kind && order.amount_minor == operation.amount_minor;
+        require(fits, Check::Bank, || {
+            format!("the bank has {operation:?} where {order:?} was wanted")
+        })?;
+        if matches!(operation.progress, Progress::Done { .. }) {
+            let first = self
+                .done
+                .entry(order.effect)
+                .or_insert_with(|| operation.reference.clone());
+            require(*first == operation.reference, Check::Bank, || {
+                format!(
+                    "{:?} was done twice: {first} and {}",
+                    order.effect, operation.reference
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Such as `Payment Captured`, and how a payment ended.
+fn name(event: &Event) -> String {
+    if let Event::Payment(PaymentEvent::Ended { ending, .. }) = event {
+        return format!("Payment {ending:?}");
+    }
+    let text = format!("{event:?}");
+    let words: Vec<&str> = text
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(2)
+        .collect();
+    words.join(" ")
+}
+
+/// A state in one number, with everything in it. The same events in the same order give the same number.
+pub fn digest(state: &State) -> u64 {
+    struct Digest(u64);
+    impl Write for Digest {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            for byte in text.bytes() {
+                self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+            Ok(())
+        }
+    }
+    let mut digest = Digest(0xcbf2_9ce4_8422_2325);
+    write!(digest, "{state:?}").expect("a digest takes any text");
+    digest.0
+}
+
+/// Where two states differ first.
+pub fn difference(one: &State, other: &State) -> String {
+    let (one, other) = (format!("{one:#?}"), format!("{other:#?}"));
+    let differing = one.lines().zip(other.lines()).enumerate();
+    let mut differing = differing.filter(|(_, (one, other))| one != other);
+    match differing.next() {
+        Some((line, (one, other))) => {
+            format!("line {line}: {:?} against {:?}", one.trim(), other.trim())
+        }
+        None => "one is longer".to_owned(),
+    }
+}

@@ -1,0 +1,425 @@
+//! Runs the process in the world: its thread, its disk, its crashes and starts.
+
+use paytone_domain::{
+    Answer, Command, Event,
+    mandate::MandateEvent,
+    payment::{PaymentCommand, PaymentEvent},
+    subscriber::{DeviceEvent, DeviceStatus, PromptRef},
+};
+use paytone_engine::{Answered, Batch, effects};
+use paytone_journal::{
+    AppendError, Journal,
+    memory::{Fault, Unsynced},
+};
+
+use crate::{
+    checks,
+    follower::{difference, digest},
+    happening::{Ask, CallId, Happening, Told, WorkerAsk},
+    mutation::Mutation,
+    process::{Input, Process, Reply, look, now, rows},
+    promises::repeat_of,
+    violation::{Check, Checked, Violation, require},
+    world::World,
+};
+
+/// How often, in runs of the process, everything is gone through.
+const THOROUGH_EVERY: u64 = 16;
+
+impl World {
+    pub fn arrives(&mut self, call: CallId) {
+        if let Some(process) = &mut self.process {
+            process.inbox.push_back(Input::Client(call));
+            self.wake(3);
+        }
+    }
+
+    /// The process runs within `most_ms`.
+    pub fn wake(&mut self, most_ms: i64) {
+        let at = self.queue.now() + self.random.between(0, most_ms);
+        self.wake_at(at);
+    }
+
+    fn wake_at(&mut self, at: i64) {
+        let at = at.max(self.queue.now());
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        if process.wakes_at.is_none_or(|wakes_at| at < wakes_at) {
+            process.wakes_at = Some(at);
+            let life = process.life;
+            self.queue
+                .push(at - self.queue.now(), Happening::Runs { life, at });
+        }
+    }
+
+    /// One turn of the engine's thread.
+    pub fn runs(&mut self, life: u64, at: i64) -> Checked {
+        let wall = self.wall();
+        let mutation = self.mutation;
+        let Some(process) = self.process.as_mut().filter(|process| process.life == life) else {
+            return Ok(());
+        };
+        if process.wakes_at != Some(at) {
+            return Ok(());
+        }
+        process.wakes_at = None;
+        let time_moves = !process.pipeline.has_open_batch();
+        let is_due = process.pipeline.next_due().is_some_and(|due| due <= wall);
+        if !(is_due && mutation == Some(Mutation::SkipDeadlines)) {
+            process.pipeline.advance(wall);
+        }
+        if time_moves && process.pipeline.room() > 0 {
+            checks::verdicts(process.pipeline.state(), wall)?;
+        }
+        let mut out = Vec::new();
+        let mut lines = Vec::new();
+        while process.pipeline.room() > 0
+            && let Some(input) = process.inbox.pop_front()
+        {
+            let Some(told) = take(process, &self.calls, input) else {
+                continue;
+            };
+            lines.push(describe(&self.calls, input, &told));
+            let reply = Reply { to: input, told };
+            if mutation == Some(Mutation::AnswerBeforeDurable) {
+                // Something rests on it all the same, as it would if the answer had waited.
+                out.push(Answered {
+                    answer: reply,
+                    position: 0,
+                });
+            } else {
+                out.extend(process.pipeline.rest_on(reply));
+            }
+        }
+        checks::quick(process.pipeline.state())?;
+        if self.steps.is_multiple_of(THOROUGH_EVERY) {
+            checks::thorough(process.pipeline.state())?;
+        }
+        for line in lines {
+            self.note(|| line);
+        }
+        self.send_batch()?;
+        for Answered { answer, position } in out {
+            self.release(answer, position)?;
+        }
+        self.plan_next_run();
+        Ok(())
+    }
+
+    fn plan_next_run(&mut self) {
+        let Some(process) = &self.process else { return };
+        // A full or busy process is woken when its row is durable.
+        if let Some(due) = process.pipeline.next_due()
+            && !process.pipeline.is_in_flight()
+        {
+            let after = self.until(due);
+            // Due already, and no room for it: a durable batch wakes it sooner.
+            let after = if after < 0 { 1_000 } else { after };
+            self.wake_at(self.queue.now() + after);
+        }
+    }
+
+    fn send_batch(&mut self) -> Checked {
+        let id = self.random.bytes();
+        let Some(process) = &mut self.process else {
+            return Ok(());
+        };
+        let Some(row) = process.pipeline.next_row(|| id) else {
+            return Ok(());
+        };
+        let life = process.life;
+        let early = (self.mutation == Some(Mutation::CallBeforeDurable)).then(|| row.body.clone());
+        process.row = Some(row);
+        self.queue.push(0, Happening::Appends { life });
+        let batch = early.and_then(|body| Batch::decode(&body).ok());
+        for event in batch
+            .iter()
+            .flat_map(|batch| &batch.items)
+            .flat_map(|item| &item.events)
+        {
+            if let Event::Effect(event) = event
+                && let Some(input) = effects::input_of(event)
+            {
+                self.worker(input)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The journal's thread: appends the row, and the same again where it is unknown whether it got in.
+    pub fn appends(&mut self, life: u64) -> Checked {
+        if !self.settling && self.random.chance(2) {
+            let fault = match self.random.below(8) {
+                0 => Fault::Broken,
+                1 => Fault::Conflict,
+                2..=4 => Fault::UnknownHappened,
+                _ => Fault::UnknownNotHappened,
+            };
+            self.journal.plan(fault);
+        }
+        let Some(process) = self.process.as_mut().filter(|process| process.life == life) else {
+            return Ok(());
+        };
+        let Some(row) = process.row.clone() else {
+            return Ok(());
+        };
+        match now(process.journal.append(&row)) {
+            None => {
+                let slow = self.random.chance(3);
+                let most = if slow { 4_000 } else { 40 };
+                let after = self.random.between(1, most);
+                self.queue.push(after, Happening::Synced { life });
+            }
+            Some(Ok(())) => return self.appended(),
+            Some(Err(AppendError::Unknown(_))) => {
+                let after = self.random.between(10, 1_000);
+                self.queue.push(after, Happening::Appends { life });
+            }
+            Some(Err(error @ (AppendError::Conflict { .. } | AppendError::Broken(_)))) => {
+                self.crash(error.code());
+            }
+        }
+        Ok(())
+    }
+
+    pub fn synced(&mut self, life: u64) -> Checked {
+        if self
+            .process
+            .as_ref()
+            .is_some_and(|process| process.life == life)
+        {
+            self.journal.sync();
+            return self.appends(life);
+        }
+        Ok(())
+    }
+
+    fn appended(&mut self) -> Checked {
+        let Some(process) = &mut self.process else {
+            return Ok(());
+        };
+        process.row = None;
+        let Some((durable, replies)) = process.pipeline.appended() else {
+            return Ok(());
+        };
+        let (seq, batch) = (durable.seq, durable.batch);
+        self.note(|| format!("durable {seq}: {} items", batch.items.len()));
+        self.send_batch()?;
+        self.follower.take(seq, &batch, self.mutation)?;
+        self.observe(&batch)?;
+        for reply in replies {
+            self.release(reply, seq)?;
+        }
+        self.wake(1);
+        Ok(())
+    }
+
+    /// What follows a durable batch: the worker and the prompts.
+    fn observe(&mut self, batch: &Batch) -> Checked {
+        for event in batch.items.iter().flat_map(|item| &item.events) {
+            match event {
+                Event::Effect(event) => {
+                    if let Some(input) = effects::input_of(event) {
+                        self.worker(input)?;
+                    }
+                }
+                Event::Payment(PaymentEvent::Requested {
+                    id,
+                    payer: Some(payer),
+                    veto: None,
+                    decline: None,
+                    mandate: None,
+                    ..
+                }) => self.push_prompt(*payer, PromptRef::Payment(*id)),
+                Event::Mandate(MandateEvent::Requested {
+                    id,
+                    payer: Some(payer),
+                    veto: None,
+                    ..
+                }) => self.push_prompt(*payer, PromptRef::Mandate(*id)),
+                Event::Device(DeviceEvent::Added {
+                    device,
+                    subscriber,
+                    status: DeviceStatus::AwaitingApproval | DeviceStatus::Recovering,
+                    ..
+                }) => self.push_prompt(*subscriber, PromptRef::Device(*device)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An answer leaves the process.
+    fn release(&mut self, reply: Reply, position: u64) -> Checked {
+        self.released += 1;
+        let durable = rows_durable(&mut self.journal.reopen())?;
+        require(position <= durable, Check::Journal, || {
+            format!("an answer rests on {position} when {durable} is durable")
+        })?;
+        match reply.to {
+            Input::Worker(ask) => self.worker_told(ask, &reply.told),
+            Input::Client(id) => {
+                let Some(call) = self.calls.get(&id) else {
+                    return Ok(());
+                };
+                let repeat = match &call.ask {
+                    Ask::Command(command) => repeat_of(command),
+                    Ask::Look(_) => None,
+                };
+                self.promises.keep(&reply.told, repeat)?;
+                if let (Ask::Command(Command::Payment(command)), Told::Answer(answer)) =
+                    (&call.ask, &reply.told)
+                    && let Answer::PaymentOnPhone(told) = answer
+                {
+                    let payment = match command {
+                        PaymentCommand::Approve(approval) => approval.id,
+                        PaymentCommand::Refuse { id, .. } => *id,
+                        _ => return Ok(()),
+                    };
+                    self.promises.keep_decision(payment, told);
+                }
+                if self.settling || !self.random.chance(6) {
+                    let told = reply.told;
+                    let after = self.random.between(1, 150);
+                    self.queue
+                        .push(after, Happening::Answered { call: id, told });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The process is gone, and with it everything that is not durable.
+    pub fn crash(&mut self, why: &str) {
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        self.crashes += 1;
+        let unsynced = if self.random.chance(50) {
+            Unsynced::Lost
+        } else {
+            Unsynced::Kept
+        };
+        self.note(|| format!("CRASH: {why}; a row under way is {unsynced:?}"));
+        self.journal.crash_with(unsynced);
+        drop(process);
+        let long = self.random.chance(6);
+        let after = self.random.between(10, if long { 600_000 } else { 3_000 });
+        self.queue.push(after, Happening::Starts);
+    }
+
+    /// Starts the process on what the journal holds, and compares.
+    pub fn start(&mut self) -> Checked {
+        self.life += 1;
+        if !self.settling {
+            self.skew_ms = self.random.between(-2_000, 2_000);
+        }
+        self.journal = self.journal.reopen();
+        let process = Process::start(self.journal.clone(), self.life, self.mutation)?;
+        for row in rows(&mut self.journal, self.follower.seq)? {
+            let batch = Batch::decode(&row.body).map_err(|error| Violation {
+                check: Check::Journal,
+                detail: error.to_string(),
+            })?;
+            self.follower.take(row.seq, &batch, self.mutation)?;
+        }
+        let state = process.pipeline.state();
+        self.promises.check(state)?;
+        if self.mutation != Some(Mutation::ForgetKeysOnReplay) {
+            checks::thorough(&self.follower.state)?;
+            same(state, &self.follower.state)?;
+        }
+        let mut open: Vec<_> = state
+            .effects
+            .values()
+            .map(|effect| (effect.id, effect.state))
+            .collect();
+        open.sort_by_key(|(id, _)| *id);
+        self.process = Some(process);
+        let seq = self.follower.seq;
+        self.note(|| format!("START at {seq}"));
+        for (id, state) in open {
+            self.worker(effects::Input::Open(id, state))?;
+        }
+        self.wake(1);
+        Ok(())
+    }
+
+    /// The state that decisions made is the state that the journal makes.
+    pub fn compare(&mut self) -> Checked {
+        let Some(process) = &self.process else {
+            return Ok(());
+        };
+        self.promises.check(process.pipeline.state())?;
+        if !process.pipeline.has_open_batch() && !process.pipeline.is_in_flight() {
+            if self.mutation != Some(Mutation::ForgetKeysOnReplay) {
+                same(process.pipeline.state(), &self.follower.state)?;
+            }
+            checks::thorough(process.pipeline.state())?;
+        }
+        Ok(())
+    }
+}
+
+fn same(one: &paytone_domain::State, other: &paytone_domain::State) -> Checked {
+    require(digest(one) == digest(other), Check::Replay, || {
+        difference(one, other)
+    })
+}
+
+fn rows_durable(journal: &mut paytone_journal::MemoryJournal) -> Result<u64, Violation> {
+    use paytone_journal::JournalReader;
+    match now(journal.last()) {
+        Some(Ok(tip)) => Ok(tip.map_or(0, |tip| tip.seq)),
+        other => Err(Violation {
+            check: Check::Journal,
+            detail: format!("the end of the journal cannot be read: {other:?}"),
+        }),
+    }
+}
+
+type Calls = std::collections::BTreeMap<CallId, crate::happening::Call>;
+
+fn take(process: &mut Process, calls: &Calls, input: Input) -> Option<Told> {
+    use paytone_domain::{Actor, funding::EffectCommand};
+    let pipeline = &mut process.pipeline;
+    match input {
+        Input::Client(id) => {
+            let call = calls.get(&id)?;
+            Some(match &call.ask {
+                Ask::Command(command) => {
+                    Told::Answer(pipeline.decide(call.actor, id, command.clone()))
+                }
+                Ask::Look(what) => Told::Seen(look(pipeline.state(), *what)),
+            })
+        }
+        Input::Worker(ask) => {
+            let command = match ask {
+                WorkerAsk::Attempt(id) => EffectCommand::Attempt { id },
+                WorkerAsk::Report(id, outcome) => EffectCommand::Result { id, outcome },
+            };
+            Some(Told::Answer(pipeline.decide(
+                Actor::Connector,
+                0,
+                Command::Effect(command),
+            )))
+        }
+    }
+}
+
+fn describe(calls: &Calls, input: Input, told: &Told) -> String {
+    let short = |text: String| text.chars().take(150).collect::<String>();
+    match input {
+        Input::Worker(ask) => format!("worker: {ask:?} ▶ {}", short(format!("{told:?}"))),
+        Input::Client(id) => match calls.get(&id) {
+            Some(call) => format!(
+                "{:?} #{id}: {} ▶ {}",
+                call.owner,
+                short(format!("{:?}", call.ask)),
+                short(format!("{told:?}"))
+            ),
+            None => String::new(),
+        },
+    }
+}

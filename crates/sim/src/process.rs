@@ -1,0 +1,143 @@
+//! The process under test: the engine's pipeline, the journal and the worker, with a driver that virtual time moves.
+//!
+//! The same step functions as in production; only threads, sockets and disks are played. **Invariant:** a crash loses all
+//! that is here and nothing that the journal has.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use paytone_domain::{Event, State, ids::EffectId, mandate::Mandate, subscriber::PromptRef};
+use paytone_engine::{Batch, Core, Pipeline, effects, replay};
+use paytone_journal::{JournalReader, MemoryJournal, Row};
+
+use crate::{
+    happening::{CallId, Look, Seen, Told, WorkerAsk},
+    mutation::Mutation,
+    violation::{Check, Violation},
+};
+
+/// Small, so that full batches are met.
+const BATCH_ITEMS: usize = 24;
+
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    Client(CallId),
+    Worker(WorkerAsk),
+}
+
+/// An answer and whom it is for.
+pub struct Reply {
+    pub to: Input,
+    pub told: Told,
+}
+
+pub struct Process {
+    pub life: u64,
+    pub pipeline: Pipeline<Reply>,
+    pub journal: MemoryJournal,
+    pub inbox: VecDeque<Input>,
+    /// The row that is being appended.
+    pub row: Option<Row>,
+    pub worker: effects::Step,
+    /// The exchange with the bank that each effect waits for.
+    pub exchanges: BTreeMap<EffectId, u64>,
+    /// When it runs next.
+    pub wakes_at: Option<i64>,
+}
+
+/// What a future answers at once; `None` if it would wait.
+pub fn now<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+fn journal_violation(detail: impl ToString) -> Violation {
+    Violation {
+        check: Check::Journal,
+        detail: detail.to_string(),
+    }
+}
+
+/// Every durable row.
+pub fn rows(journal: &mut MemoryJournal, after: u64) -> Result<Vec<Row>, Violation> {
+    now(journal.read(after, usize::MAX, usize::MAX))
+        .ok_or_else(|| journal_violation("a read waits"))?
+        .map_err(journal_violation)
+}
+
+fn replayed(journal: &mut MemoryJournal, mutation: Option<Mutation>) -> Result<Core, Violation> {
+    if mutation != Some(Mutation::ForgetKeysOnReplay) {
+        return now(replay(journal, |_, _| {}))
+            .ok_or_else(|| journal_violation("a replay waits"))?
+            .map_err(journal_violation);
+    }
+    let mut core = Core::new();
+    for mut row in rows(journal, 0)? {
+        let mut batch = Batch::decode(&row.body).map_err(journal_violation)?;
+        for item in &mut batch.items {
+            item.events
+                .retain(|event| !matches!(event, Event::Repeat(_)));
+        }
+        row.body = batch.encode();
+        core.apply(&row).map_err(journal_violation)?;
+    }
+    Ok(core)
+}
+
+impl Process {
+    /// Starts on what the journal holds.
+    pub fn start(
+        mut journal: MemoryJournal,
+        life: u64,
+        mutation: Option<Mutation>,
+    ) -> Result<Self, Violation> {
+        let core = replayed(&mut journal, mutation)?;
+        Ok(Self {
+            life,
+            pipeline: Pipeline::new(core, BATCH_ITEMS),
+            journal,
+            inbox: VecDeque::new(),
+            row: None,
+            worker: effects::Step::new(effects::Options {
+                in_flight: 1,
+                ..effects::Options::default()
+            }),
+            exchanges: BTreeMap::new(),
+            wakes_at: None,
+        })
+    }
+}
+
+/// What an edge reads.
+pub fn look(state: &State, look: Look) -> Seen {
+    match look {
+        Look::Payment(id) => state.payments.get(&id).map_or(Seen::Nothing, |payment| {
+            Seen::Payment(payment.facts(payment.snapshot()))
+        }),
+        Look::Mandate(id) => state
+            .mandates
+            .get(&id)
+            .map_or(Seen::Nothing, |mandate: &Mandate| {
+                Seen::Mandate(mandate.facts(mandate.status))
+            }),
+        Look::Prompts(id) => state
+            .subscribers
+            .get(id)
+            .map_or(Seen::Nothing, |subscriber| {
+                let mut prompts: Vec<PromptRef> = subscriber.prompts.clone();
+                let mandates = subscriber.mandates.iter();
+                prompts.extend(mandates.copied().map(PromptRef::Mandate));
+                Seen::Prompts(prompts)
+            }),
+        Look::Device(key) => state
+            .devices
+            .values()
+            .find(|device| device.key.0 == key)
+            .map_or(Seen::Nothing, |device| {
+                Seen::Device(device.id, device.subscriber)
+            }),
+    }
+}
