@@ -46,12 +46,12 @@ impl World {
         for output in outputs {
             match output {
                 Output::Attempt(id) => {
-                    self.worker_asks(WorkerAsk::Attempt(id));
+                    self.worker_asks(WorkerAsk::Attempt(id))?;
                     if self.mutation == Some(Mutation::CallBeforeDurable) {
-                        self.worker(Input::Attempted(id, true))?;
+                        self.worker(Input::Attempted(id))?;
                     }
                 }
-                Output::Report(id, outcome) => self.worker_asks(WorkerAsk::Report(id, outcome)),
+                Output::Report(id, outcome) => self.worker_asks(WorkerAsk::Report(id, outcome))?,
                 Output::Call(id) => self.bank_call(id, false)?,
                 Output::Ask(id) => self.bank_call(id, true)?,
             }
@@ -60,11 +60,17 @@ impl World {
         Ok(())
     }
 
-    fn worker_asks(&mut self, ask: WorkerAsk) {
+    /// The engine's queue may be full; then it is not taken and said again later.
+    fn worker_asks(&mut self, ask: WorkerAsk) -> Checked {
+        if !self.settling && self.random.chance(2) {
+            let (WorkerAsk::Attempt(id) | WorkerAsk::Report(id, _)) = ask;
+            return self.worker(Input::NotTaken(id));
+        }
         if let Some(process) = &mut self.process {
             process.inbox.push_back(Inbox::Worker(ask));
             self.wake(2);
         }
+        Ok(())
     }
 
     fn plan_worker(&mut self) {
@@ -97,10 +103,11 @@ impl World {
     /// The engine answered the worker.
     pub fn worker_told(&mut self, ask: WorkerAsk, told: &Told) -> Checked {
         let is_open = matches!(told, Told::Answer(Answer::Effect(Ok(()))));
-        match ask {
-            WorkerAsk::Attempt(id) => self.worker(Input::Attempted(id, is_open)),
-            WorkerAsk::Report(id, _) => self.worker(Input::Reported(id)),
-        }
+        self.worker(match ask {
+            WorkerAsk::Attempt(id) | WorkerAsk::Report(id, _) if !is_open => Input::Gone(id),
+            WorkerAsk::Attempt(id) => Input::Attempted(id),
+            WorkerAsk::Report(id, _) => Input::Reported(id),
+        })
     }
 
     fn bank_call(&mut self, id: EffectId, is_question: bool) -> Checked {
@@ -111,9 +118,7 @@ impl World {
         };
         let state = process.pipeline.state();
         let Some(effect) = state.effects.get(&id) else {
-            return Err(violation(format!(
-                "{id:?} is called for and not wanted any more"
-            )));
+            return self.worker(Input::Gone(id));
         };
         let own = order_reference(effect, mutation);
         let request = if is_question {
@@ -223,7 +228,7 @@ impl World {
         let id = call.effect;
         let mutation = self.mutation;
         let Some(effect) = process.pipeline.state().effects.get(&id) else {
-            return Ok(());
+            return self.worker(Input::Gone(id));
         };
         let text = order_reference(effect, mutation);
         let own = Reference::new(text).map_err(|error| violation(error.to_string()))?;
@@ -262,10 +267,10 @@ impl World {
             return;
         }
         let ms = u64::try_from(self.random.between(10, 300_000)).unwrap_or(0);
-        let behaviour = match self.random.below(9) {
+        let behaviour = match self.random.below(11) {
             0 => Behaviour::Delay { ms },
             1 => Behaviour::DelayRequest { ms },
-            2 => Behaviour::Refuse {
+            2 | 8 | 9 => Behaviour::Refuse {
                 reason: "not_today".to_owned(),
             },
             3 => Behaviour::LoseAnswer,
@@ -292,7 +297,7 @@ impl World {
         };
         let now = self.bank_now();
         self.bank.step(request, Arrival::Fresh, now);
-        let after = self.random.between(1_000, 60_000);
+        let after = self.random.between(1_000, 30_000);
         self.queue.push(after, Happening::Mood);
     }
 

@@ -1,7 +1,6 @@
 //! A standby: the state that durable batches make, and what they want of the bank.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use paytone_connectors::stand_in_bank::{Kind, Operation, Progress};
 use paytone_domain::{
@@ -10,6 +9,7 @@ use paytone_domain::{
     ids::EffectId,
     ledger::{Account, Entry},
     payment::PaymentEvent,
+    subscriber::PhoneEvent,
 };
 use paytone_engine::{Batch, effects};
 
@@ -160,6 +160,15 @@ fn name(event: &Event) -> String {
     if let Event::Payment(PaymentEvent::Ended { ending, .. }) = event {
         return format!("Payment {ending:?}");
     }
+    if let Event::Phone(PhoneEvent::ApprovalRejected { why, .. }) = event {
+        return format!("Phone rejected {why:?}");
+    }
+    if let Event::Payment(PaymentEvent::Requested {
+        veto: Some(veto), ..
+    }) = event
+    {
+        return format!("Payment Requested {veto:?}");
+    }
     let text = format!("{event:?}");
     let words: Vec<&str> = text
         .split(|letter: char| !letter.is_alphanumeric())
@@ -167,22 +176,6 @@ fn name(event: &Event) -> String {
         .take(2)
         .collect();
     words.join(" ")
-}
-
-/// A state in one number, with everything in it. The same events in the same order give the same number.
-pub fn digest(state: &State) -> u64 {
-    struct Digest(u64);
-    impl Write for Digest {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            for byte in text.bytes() {
-                self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-            Ok(())
-        }
-    }
-    let mut digest = Digest(0xcbf2_9ce4_8422_2325);
-    write!(digest, "{state:?}").expect("a digest takes any text");
-    digest.0
 }
 
 /// Where two states differ first.

@@ -6,7 +6,7 @@ use paytone_domain::{
     payment::{PaymentCommand, PaymentEvent},
     subscriber::{DeviceEvent, DeviceStatus, PromptRef},
 };
-use paytone_engine::{Answered, Batch, effects};
+use paytone_engine::{Answered, Batch, digest, effects};
 use paytone_journal::{
     AppendError, Journal,
     memory::{Fault, Unsynced},
@@ -14,7 +14,7 @@ use paytone_journal::{
 
 use crate::{
     checks,
-    follower::{difference, digest},
+    follower::difference,
     happening::{Ask, CallId, Happening, Told, WorkerAsk},
     mutation::Mutation,
     process::{Input, Process, Reply, look, now, rows},

@@ -59,13 +59,12 @@ impl World {
     }
 
     fn any_number(&mut self) -> NumberHash {
-        let place = self.random.below(self.staff.numbers.len() + 1);
-        // One more than there are: a stranger's.
-        self.staff
-            .numbers
-            .get(place)
-            .copied()
-            .unwrap_or(NumberHash([0xee; 16]))
+        let stranger = NumberHash([0xee; 16]);
+        if self.random.chance(5) {
+            return stranger;
+        }
+        let known = self.random.pick(&self.staff.numbers);
+        known.copied().unwrap_or(stranger)
     }
 
     /// A merchant's till rings.

@@ -60,7 +60,15 @@ impl World {
         if self.settling {
             return;
         }
-        let after = self.random.between(20_000, 300_000);
+        let Some(phone) = self.phones.get(place) else {
+            return;
+        };
+        let patience = if phone.device.is_some() {
+            300_000
+        } else {
+            60_000
+        };
+        let after = self.random.between(20_000, patience);
         self.queue.push(after, Happening::Phone(place));
         let Some(phone) = self.phones.get(place) else {
             return;
@@ -140,8 +148,10 @@ impl World {
         }
     }
 
-    fn pin(&mut self) -> PinValue {
-        if self.random.chance(94) {
+    /// Some people are not sure of theirs.
+    fn pin(&mut self, place: usize) -> PinValue {
+        let sure = if place % 4 == 3 { 25 } else { 95 };
+        if self.random.chance(sure) {
             RIGHT_PIN
         } else {
             WRONG_PIN
@@ -180,7 +190,7 @@ impl World {
             _ => PaymentCommand::Approve(Box::new(PaymentApproval {
                 device,
                 id,
-                pin: self.pin(),
+                pin: self.pin(place),
                 code: self.code(shown),
                 check: self.check(),
                 evidence: evidence(),
@@ -209,7 +219,7 @@ impl World {
                 _ => MandateCommand::Approve(Box::new(MandateApproval {
                     device,
                     id,
-                    pin: self.pin(),
+                    pin: self.pin(place),
                     code: self.code(Some(shown)),
                     check: self.check(),
                     evidence: evidence(),
@@ -218,7 +228,7 @@ impl World {
             MandateStatus::Suspended if self.random.chance(40) => MandateCommand::Resume {
                 device,
                 id,
-                pin: self.pin(),
+                pin: self.pin(place),
             },
             MandateStatus::Active if self.random.chance(4) => MandateCommand::Revoke { device, id },
             _ => return,
@@ -234,7 +244,7 @@ impl World {
             _ => DeviceCommand::Approve {
                 by,
                 target,
-                pin: self.pin(),
+                pin: self.pin(place),
                 check: self.check(),
                 evidence: evidence(),
             },

@@ -33,7 +33,7 @@ pub struct Report {
     /// How often each kind of event was met.
     pub met: BTreeMap<String, u64>,
     /// Of the state at the end.
-    pub digest: u64,
+    pub digest: [u8; 32],
 }
 
 /// What a run found, with the last things that happened before.
@@ -188,6 +188,6 @@ fn report(world: &World) -> Report {
         captured: count(captured.count()),
         bank_operations: count(world.bank.statement().operations.len()),
         met: world.follower.met.clone(),
-        digest: crate::follower::digest(state),
+        digest: paytone_engine::digest(state),
     }
 }

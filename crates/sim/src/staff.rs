@@ -224,7 +224,9 @@ impl World {
         let subscriber = SubscriberId(1 + self.random.below(subscribers) as u64);
         let merchant = MerchantId(1 + self.random.below(MERCHANTS) as u64);
         match self.random.below(40) {
-            0 => self.operation(Operation::BlockSubscriber(subscriber)),
+            0 if self.random.chance(40) => {
+                self.operation(Operation::BlockSubscriber(subscriber));
+            }
             1..=3 => self.operation(Operation::UnblockSubscriber(subscriber)),
             4 => self.operation(Operation::BlockMerchant(merchant)),
             5..=7 => self.operation(Operation::UnblockMerchant(merchant)),
@@ -349,7 +351,7 @@ impl World {
             .collect();
         stuck.sort();
         for id in stuck {
-            let operation = if self.random.chance(70) {
+            let operation = if self.random.chance(40) {
                 Operation::RepeatEffect(id)
             } else {
                 Operation::PayEffectToBalance(id)

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 /// Runs that together take a few seconds unoptimised.
-const SEEDS: std::ops::Range<u64> = 1_000..1_016;
-const STEPS: u64 = 8_000;
+const SEEDS: std::ops::Range<u64> = 1_000..1_024;
+const STEPS: u64 = 10_000;
 
 #[test]
 fn fixed_seeds_find_nothing_and_meet_every_kind_of_event() {
@@ -76,6 +76,13 @@ const EVENTS: &[&str] = &[
     "Payment Refunded",
     "Payment Vetoed",
     "Payment WrongCode",
-    "Phone ApprovalRejected",
+    "Phone rejected AlreadyDecided",
+    "Phone rejected BadSignature",
+    "Phone rejected DeviceNotActive",
+    "Phone rejected FactsDiffer",
+    "Phone rejected InsufficientFunds",
+    "Phone rejected PinLocked",
+    "Phone rejected TooLate",
+    "Phone rejected WrongCode",
     "Repeat Forgotten",
 ];
