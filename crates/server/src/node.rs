@@ -12,7 +12,7 @@ use std::{
 use paytone_connectors::prompt::{CodeChannel, channel};
 use paytone_domain::{
     Actor, Answer, Command, Event,
-    ids::{KeyringFingerprint, MandateId, PaymentId, SubscriberId},
+    ids::{KeyringFingerprint, MandateId, PaymentId},
     mandate::MandateEvent,
     money::Currency,
     payment::PaymentEvent,
@@ -58,7 +58,6 @@ pub struct Node {
 pub struct Hub {
     pub payments: Arc<Waiters<PaymentId>>,
     pub mandates: Arc<Waiters<MandateId>>,
-    pub subscribers: Arc<Waiters<SubscriberId>>,
 }
 
 /// Why a node does not start.

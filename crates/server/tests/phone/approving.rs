@@ -89,7 +89,7 @@ async fn a_wrong_code_ends_the_payment() {
     let prompt = phone.prompt(&test, payment.id).await;
     let codes = prompt["codes"].as_array().expect("codes");
     let wrong = codes.iter().filter_map(Value::as_str);
-    let wrong = wrong.filter(|code| *code != code_of(&payment)).last();
+    let wrong = wrong.filter(|code| *code != code_of(&payment)).next_back();
     let answer = phone
         .approve(&test, &prompt, wrong.expect("two others"), PIN)
         .await;

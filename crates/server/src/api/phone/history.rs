@@ -21,7 +21,7 @@ use super::{
 use crate::{
     edge::{ids::Public, json, position, problem::Problem, query::Parameters, time},
     node::Node,
-    views::{EventNumber, HistoryItem, HistoryKind, TimelineStep, ViewsError},
+    views::{EventNumber, HistoryItem, HistoryKind, TimelineStep},
 };
 
 const PAGE: u64 = 20;
@@ -59,11 +59,7 @@ pub async fn list(
     // One more than asked for tells whether there are more.
     let limit = usize::try_from(limit).unwrap_or_default();
     let most = u32::try_from(limit + 1).unwrap_or(u32::MAX);
-    let mut lines = node
-        .views
-        .history_of(payer.id, before, most)
-        .await
-        .map_err(unreadable)?;
+    let mut lines = node.views.history_of(payer.id, before, most).await?;
     let more = lines.len() > limit;
     lines.truncate(limit);
     let next_cursor = lines
@@ -87,22 +83,10 @@ async fn reached(node: &Node, headers: &HeaderMap) -> Result<u64, Problem> {
         retry_after_s: Some(1),
         ..Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "not_reached",
-            "this is not as far yet; try again",
+            "lists_behind",
+            "lists do not show that position yet; ask again",
         )
     })
-}
-
-fn unreadable(error: ViewsError) -> Problem {
-    tracing::error!(%error, "a history cannot be read");
-    Problem {
-        retry_after_s: Some(1),
-        ..Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "views_unavailable",
-            "the history cannot be read now; try again",
-        )
-    }
 }
 
 /// What the state says of a line.
@@ -187,11 +171,7 @@ pub async fn detail(
         let item = Reader::of(&node, payer).await?.refund(&seen).await?;
         (item, Vec::new())
     } else if let Some(n) = node.ids.decode(CREDIT, &id) {
-        let line = node
-            .views
-            .history_at(payer.id, EventNumber(n))
-            .await
-            .map_err(unreadable)?;
+        let line = node.views.history_at(payer.id, EventNumber(n)).await?;
         let found = items(&node, payer, line.into_iter().collect()).await?;
         let item = found.into_iter().find(|item| item.id == id);
         (item.ok_or_else(Problem::not_found)?, Vec::new())
@@ -208,7 +188,7 @@ async fn payment(node: &Node, payer: Payer, id: PaymentId) -> Result<(Item, Vec<
         .read(move |state, _| PaymentSeen::of(state, payer.id, id))
         .await?;
     let seen = read.answer.ok_or_else(Problem::not_found)?;
-    let steps = node.views.timeline_of(id).await.map_err(unreadable)?;
+    let steps = node.views.timeline_of(id).await?;
     // A veto before the prompt is nobody's to know; one at the approval was told to the payer.
     if seen.vetoed && !steps.iter().any(|step| step.what == "vetoed") {
         return Err(Problem::not_found());
