@@ -88,8 +88,8 @@ async fn a_wrong_code_ends_the_payment() {
     let payment = test.ask(&shop, Ask::of(ALICE, 12_800)).await;
     let prompt = phone.prompt(&test, payment.id).await;
     let codes = prompt["codes"].as_array().expect("codes");
-    let wrong = codes.iter().filter_map(Value::as_str);
-    let wrong = wrong.filter(|code| *code != code_of(&payment)).next_back();
+    let mut codes = codes.iter().filter_map(Value::as_str);
+    let wrong = codes.find(|code| *code != code_of(&payment));
     let answer = phone
         .approve(&test, &prompt, wrong.expect("two others"), PIN)
         .await;
