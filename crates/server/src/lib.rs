@@ -10,6 +10,7 @@
 //! | [`admin`] | the operator's API |
 //! | [`pages`] | what people look at |
 //! | [`views`] | SQL tables derived from the journal |
+//! | [`verify`] | proves that the books are complete and untouched |
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
 //! | [`service`] | all of it at work, started and stopped |
 //! | [`bench`] | load over real HTTP, with durability on |
@@ -28,6 +29,7 @@ pub mod http;
 pub mod node;
 pub mod pages;
 pub mod service;
+pub mod verify;
 pub mod views;
 pub mod webhooks;
 pub mod workers;

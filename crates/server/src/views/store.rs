@@ -88,6 +88,11 @@ pub fn readers(path: &Path) -> SqlitePool {
         .connect_lazy_with(connect)
 }
 
+/// One connection that only reads a file that must be there.
+pub async fn reader(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    SqliteConnection::connect_with(&options(path).pragma("query_only", "ON")).await
+}
+
 pub async fn progress(connection: &mut SqliteConnection) -> Result<Option<Progress>, sqlx::Error> {
     let found: Option<(i64, Vec<u8>)> =
         sqlx::query_as("SELECT position, hash FROM progress WHERE id = 1")

@@ -13,6 +13,8 @@ mod people;
 mod timeline;
 mod wanted;
 
+pub use money::key as account_key;
+
 use jiff::tz::TimeZone;
 use paytone_domain::{
     Actor, Event,

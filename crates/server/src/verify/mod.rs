@@ -1,0 +1,118 @@
+//! Proves that the books are complete and untouched: what `paytone verify` prints.
+//!
+//! ```text
+//!   journal ─┬─ chain: every row has the hash it carries and follows the one before
+//!            ├─ replay ─▶ state ─▶ balances, holds, payments, digest
+//!            └─ entries, straight from the events ─▶ balances again, in a second way
+//!   views ──── balances at their position, compared with the journal's there
+//! ```
+//!
+//! **Invariant:** it only reads, also beside a running server; nothing is held to be true because it was so before. **Not
+//! here:** repair. What differs is named, and a person decides.
+
+mod books;
+mod report;
+mod views;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use paytone_domain::ids::KeyringFingerprint;
+use paytone_engine::{Batch, Core};
+use paytone_journal::{
+    ChainVerifier, Hash, JournalReader, Keyring, OpenError, ReadError, SqliteJournal,
+};
+
+pub use report::{Difference, Report};
+
+use crate::config::Config;
+use books::Books;
+
+const ROWS: usize = 1_024;
+const BYTES: usize = 16 << 20;
+
+/// The journal cannot be read at all, so that nothing can be said.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Checks everything. `keyring`: whether it fits this journal is checked too; `progress` is told how far it got and how far it
+/// goes.
+pub async fn run(
+    config: &Config,
+    keyring: Option<&Keyring>,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Report, VerifyError> {
+    let mut journal = SqliteJournal::reader(config.journal()).await?;
+    let mut report = Report::default();
+    // Before the journal's end is looked at: views never show more than the journal has.
+    let mut views = views::Seen::open(config, &mut report).await;
+    let end = journal.last().await?.map_or(0, |tip| tip.seq);
+    let mut chain = ChainVerifier::new();
+    let mut core = Core::new();
+    let mut books = Books::default();
+    let mut after = 0;
+    let mut half_applied = false;
+    // What a running server adds meanwhile is left for the next time.
+    'rows: while after < end {
+        let rows = journal.read(after, ROWS, BYTES).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows.into_iter().take_while(|row| row.seq <= end) {
+            if let Err(error) = chain.accept(&row) {
+                report.differs(error.code(), error.to_string());
+                report.broken_at = Some(row.seq);
+                break 'rows;
+            }
+            report.rows += 1;
+            report.body_bytes += row.body.len() as u64;
+            let batch = match Batch::decode(&row.body) {
+                Ok(batch) => batch,
+                Err(error) => {
+                    report.differs("batch", format!("row {}: {error}", row.seq));
+                    report.broken_at = Some(row.seq);
+                    break 'rows;
+                }
+            };
+            // An event that does not fit the state is a bug's or a forger's: it is reported, not a crash.
+            if catch_unwind(AssertUnwindSafe(|| core.apply(&row))).is_err() {
+                half_applied = true;
+                report.differs(
+                    "replay",
+                    format!("row {}: an event does not fit the state before it", row.seq),
+                );
+                report.broken_at = Some(row.seq);
+                break 'rows;
+            }
+            report.items += batch.items.len() as u64;
+            books.take(row.seq, &batch, &mut report);
+            after = row.seq;
+            if let Some(seen) = &mut views {
+                seen.at(&row, &books, &mut report);
+            }
+        }
+        progress(after, end);
+    }
+    report.tip = chain.tip().map(|tip| tip.hash);
+    if let (Some(seen), None) = (&views, report.broken_at) {
+        seen.end(after, &mut report);
+    }
+    if let (Some(keyring), Some(settings)) = (keyring, &core.state().settings)
+        && settings.keyring != KeyringFingerprint(keyring.fingerprint())
+    {
+        report.differs(
+            "keyring",
+            "the keyring does not fit this journal".to_owned(),
+        );
+    }
+    if half_applied {
+        return Ok(report);
+    }
+    books.compare(core.state(), &mut report);
+    report.digest = Some(Hash::from_bytes(paytone_engine::digest(core.state())));
+    Ok(report)
+}

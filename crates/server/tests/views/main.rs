@@ -1,0 +1,103 @@
+//! Views and verify, over journals of worlds that follow from a seed.
+
+#[path = "../../../engine/tests/golden/scenario/mod.rs"]
+mod scenario;
+
+mod equal;
+mod feed;
+mod lists;
+mod verify;
+
+use std::path::Path;
+
+use paytone::{
+    config::Config,
+    views::{Views, follow},
+};
+use paytone_journal::{Journal, PublicIds, Row, SqliteJournal};
+use scenario::Scenario;
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::sync::watch;
+
+/// A node's folder.
+struct Place {
+    folder: tempfile::TempDir,
+    config: Config,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config {
+            data: folder.path().to_owned(),
+            ..Config::default()
+        };
+        Self { folder, config }
+    }
+
+    /// Adds rows to the journal.
+    async fn append(&self, rows: &[Row]) {
+        let mut journal = SqliteJournal::open(self.config.journal())
+            .await
+            .expect("a journal");
+        for row in rows {
+            journal.append(row).await.expect("a row that fits");
+        }
+        journal.close().await.expect("closed");
+    }
+
+    /// A place whose journal and views show all of `scenario`.
+    async fn of(scenario: &Scenario) -> Self {
+        let place = Self::new();
+        place.append(scenario.rows()).await;
+        place.follow(scenario).await.stop();
+        place
+    }
+
+    /// Views that follow the journal and show all of it.
+    async fn follow(&self, scenario: &Scenario) -> Followed {
+        let end = scenario.rows().len() as u64;
+        let (durable, seen) = watch::channel(end);
+        let ids = PublicIds::new(&[1; 32]);
+        let (views, thread) = follow::start(self.config.journal(), self.config.views(), ids, seen)
+            .await
+            .expect("views")
+            .into_parts();
+        let patience = std::time::Duration::from_secs(60);
+        assert!(views.reached(end, patience).await, "the views got there");
+        Followed {
+            views,
+            durable,
+            thread,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+struct Followed {
+    views: Views,
+    durable: watch::Sender<u64>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Followed {
+    fn stop(self) {
+        drop(self.durable);
+        self.thread.join().expect("the follower ended");
+    }
+}
+
+async fn connect(path: &Path) -> SqliteConnection {
+    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
+        .await
+        .expect("a database")
+}
+
+fn lived(seed: u64) -> Scenario {
+    let mut scenario = Scenario::begin(seed);
+    scenario.live(700);
+    scenario
+}
