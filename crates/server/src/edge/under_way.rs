@@ -13,7 +13,9 @@ impl UnderWay {
     /// `None` while another request with this key is under way.
     pub fn begin(&self, key: RepeatKey) -> Option<Begun<'_>> {
         let shard = &self.0[usize::from(key.0[0]) % SHARDS];
-        shard.lock().insert(key).then_some(Begun { shard, key })
+        let new = shard.lock().insert(key);
+        // One that is made only to be dropped would end the other request.
+        new.then(|| Begun { shard, key })
     }
 }
 

@@ -130,8 +130,13 @@ impl TestNode {
 
     /// Stops it and starts another one on the same data, at another address.
     pub async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// As [`Self::restart`], with some settings changed.
+    pub async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
         let folder = self.stop().await;
-        Self::start_in(folder, |_| {}).await
+        Self::start_in(folder, change).await
     }
 
     /// Stops it; its data stays in the folder.
