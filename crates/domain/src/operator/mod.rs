@@ -115,6 +115,11 @@ impl Operators {
         self.next_proposal
     }
 
+    /// Whether a balance row of this keyed hash was taken in.
+    pub fn has_imported(&self, row: u64) -> bool {
+        self.imported.contains(&row)
+    }
+
     pub fn named(&self, name: &str) -> Option<&Operator> {
         self.by_id
             .values()

@@ -33,6 +33,7 @@ pub struct LineRow {
     pub line: Line,
     /// The key the profile is sealed under: the present holder's, or a new one's.
     pub subject: u64,
+    /// May be empty where the edge knows that it has not changed.
     pub profile: Sealed,
     /// Keyed hash over number, name, birth date and bank account: the same row is known by it.
     pub profile_hash: u64,
@@ -53,7 +54,7 @@ pub enum RowOutcome {
 pub enum RowRefusal {
     /// Both the old and the new number have a holder.
     NumberTaken,
-    /// The edge sealed the profile under a key that is not the holder's; it asks again.
+    /// The edge sealed the profile under a key that is not the holder's, or left it out and it has changed; it asks again.
     WrongSubject,
     /// An older export than the one already taken in.
     OlderThanKnown,
@@ -138,7 +139,7 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
             Err(RowRefusal::OlderThanKnown)
         }
         (None, Some((from, holder))) => {
-            if holder.subject != row.subject {
+            if holder.subject != row.subject || leaves_out(&row, holder) {
                 return (Err(RowRefusal::WrongSubject), events);
             }
             events.push(Event::Line(LineEvent::Renumbered {
@@ -150,7 +151,7 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
             Ok(RowOutcome::Renumbered)
         }
         (Some(holder), None) if row.recycled && row.line.activated > holder.line.activated => {
-            if holder.subject == row.subject {
+            if holder.subject == row.subject || row.profile.0.is_empty() {
                 return (Err(RowRefusal::WrongSubject), events);
             }
             events.extend(recycle(state, holder, row.number));
@@ -166,13 +167,14 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
                 Ok(RowOutcome::Unchanged)
             } else if row.line.as_of < holder.line.as_of {
                 Err(RowRefusal::OlderThanKnown)
-            } else if holder.subject != row.subject {
+            } else if holder.subject != row.subject || leaves_out(&row, holder) {
                 Err(RowRefusal::WrongSubject)
             } else {
                 update(state, holder, &row, &mut events);
                 Ok(RowOutcome::Updated)
             }
         }
+        (None, None) if row.profile.0.is_empty() => Err(RowRefusal::WrongSubject),
         (None, None) => {
             events.push(added(state.subscribers.next_id(), 0, row));
             Ok(RowOutcome::Added)
@@ -183,6 +185,11 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
 
 fn is_known(row: &LineRow, holder: &Subscriber) -> bool {
     row.line == holder.line && row.profile_hash == holder.profile_hash
+}
+
+/// The row lacks a profile that is needed.
+fn leaves_out(row: &LineRow, holder: &Subscriber) -> bool {
+    row.profile.0.is_empty() && row.profile_hash != holder.profile_hash
 }
 
 fn added(subscriber: SubscriberId, generation: u32, row: LineRow) -> Event {
