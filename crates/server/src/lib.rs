@@ -8,6 +8,7 @@
 //! | [`http`] | connections, limits, routing |
 //! | [`api`] | the merchant's and the phone's API |
 //! | [`admin`] | the operator's API |
+//! | [`import`] | lines and balances from files |
 //! | [`pages`] | what people look at |
 //! | [`views`] | SQL tables derived from the journal |
 //! | [`verify`] | proves that the books are complete and untouched |
@@ -26,6 +27,7 @@ pub mod config;
 pub mod demo;
 pub mod edge;
 pub mod http;
+pub mod import;
 pub mod node;
 pub mod pages;
 pub mod service;

@@ -26,6 +26,7 @@ use crate::{
     api::phone::news::{self, News},
     config::Config,
     edge::{directory::Directory, under_way::UnderWay, waiters::Waiters},
+    import::Imports,
     views::{FollowError, Views, follow},
     webhooks::{Webhooks, WebhooksError},
 };
@@ -48,6 +49,8 @@ pub struct Node {
     pub code_channel: Option<Box<dyn CodeChannel>>,
     /// Operators' sign-ins under way.
     pub sign_ins: Arc<SignIns>,
+    /// Files on their way in.
+    pub imports: Imports,
     /// Whether this is the demo, which shows codes on the page and opens without a real SMS channel.
     pub demo: bool,
     requests: AtomicU64,
@@ -167,6 +170,7 @@ impl Node {
             under_way: UnderWay::default(),
             code_channel,
             sign_ins: Arc::default(),
+            imports: Imports::default(),
             demo,
             requests: AtomicU64::new(1),
         });

@@ -4,6 +4,7 @@
 
 mod chart;
 mod erasure;
+mod imports;
 mod merchants;
 pub mod operation;
 mod operators;
@@ -46,6 +47,7 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(payments::router())
         .merge(rules::router())
         .merge(overview::router())
+        .merge(imports::router())
         .merge(worklist::router())
 }
 

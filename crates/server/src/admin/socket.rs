@@ -2,19 +2,18 @@
 
 use std::{io, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{Extension, Router};
+use axum::{Extension, Router, extract::DefaultBodyLimit};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{net::UnixListener, task::JoinHandle};
-use tower_http::limit::RequestBodyLimitLayer;
 
 use super::AtTheMachine;
 use crate::{edge::problem::Problem, node::Node};
 
-/// Import chunks are larger than what HTTP accepts from outside.
-const BODY_BYTES: usize = 64 << 20;
+/// Largest body, chunks of imports apart.
+const BODY_BYTES: usize = 64 << 10;
 
 /// The open socket; its file goes when it is closed.
 pub struct Socket {
@@ -35,7 +34,7 @@ impl Socket {
         let router = Router::new()
             .merge(super::router())
             .fallback(|| async { Problem::not_found() })
-            .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+            .layer(DefaultBodyLimit::max(BODY_BYTES))
             .layer(Extension(AtTheMachine))
             .with_state(node);
         let accepting = tokio::spawn(accept(listener, router));
