@@ -3,10 +3,12 @@
 //! What works on a running server goes through its admin API: by the local socket, or by `--server URL`.
 
 mod bench;
+mod chunks;
 mod client;
 mod config;
 mod demo;
 mod failure;
+mod import;
 mod keyring;
 mod merchant;
 mod operator;
@@ -59,6 +61,8 @@ enum Command {
     Merchant(Of<merchant::Command>),
     /// The people behind the numbers
     Subscriber(Of<subscriber::Command>),
+    /// Bring in lines and balances from files
+    Import(Of<import::Command>),
     /// Payments
     Payment(Of<payment::Command>),
     /// Limits and vetoes, journaled and versioned
@@ -138,6 +142,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Operator(of) => operator::run(&of.reach, of.command).await,
         Command::Merchant(of) => merchant::run(&of.reach, of.command).await,
         Command::Subscriber(of) => subscriber::run(&of.reach, of.command).await,
+        Command::Import(of) => import::run(&of.reach, of.command).await,
         Command::Payment(of) => payment::run(&of.reach, of.command).await,
         Command::Rules(of) => rules::run(&of.reach, of.command).await,
         Command::Worklist(reach) => worklist::list(&reach).await,
