@@ -1,6 +1,6 @@
 //! The whole state that decisions rest on, derived from events alone.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     Answer,
@@ -122,6 +122,8 @@ pub struct State {
     pub deadlines: Deadlines,
     /// Payments and mandates that wait for an answer, in all.
     pub open_prompts: u64,
+    /// Keys that subscribers' texts are sealed under: no two share one.
+    pub(crate) subjects: FxHashSet<u64>,
     pub(crate) next_payment: u64,
     pub(crate) next_refund: u64,
     pub(crate) next_mandate: u64,
@@ -153,6 +155,7 @@ impl Default for State {
             repeats: Repeats::default(),
             deadlines: Deadlines::default(),
             open_prompts: 0,
+            subjects: FxHashSet::default(),
             next_payment: 1,
             next_refund: 1,
             next_mandate: 1,

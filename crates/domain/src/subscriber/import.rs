@@ -151,7 +151,7 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
             Ok(RowOutcome::Renumbered)
         }
         (Some(holder), None) if row.recycled && row.line.activated > holder.line.activated => {
-            if holder.subject == row.subject || row.profile.0.is_empty() {
+            if !is_new(state, &row) {
                 return (Err(RowRefusal::WrongSubject), events);
             }
             events.extend(recycle(state, holder, row.number));
@@ -174,7 +174,7 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
                 Ok(RowOutcome::Updated)
             }
         }
-        (None, None) if row.profile.0.is_empty() => Err(RowRefusal::WrongSubject),
+        (None, None) if !is_new(state, &row) => Err(RowRefusal::WrongSubject),
         (None, None) => {
             events.push(added(state.subscribers.next_id(), 0, row));
             Ok(RowOutcome::Added)
@@ -185,6 +185,11 @@ pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefu
 
 fn is_known(row: &LineRow, holder: &Subscriber) -> bool {
     row.line == holder.line && row.profile_hash == holder.profile_hash
+}
+
+/// Sealed under a key that is nobody's yet: two subscribers under one key would be forgotten together.
+fn is_new(state: &State, row: &LineRow) -> bool {
+    !row.profile.0.is_empty() && !state.subjects.contains(&row.subject)
 }
 
 /// The row lacks a profile that is needed.
@@ -310,6 +315,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
                 attention: Daily::default(),
             });
             state.numbers.insert(*number, *subscriber);
+            state.subjects.insert(*subject);
         }
         LineEvent::Updated {
             subscriber,
