@@ -6,7 +6,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use paytone_engine::StopReason;
-use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
 
 use crate::{
     admin,
@@ -37,6 +41,35 @@ pub struct Service {
     socket: admin::Socket,
     workers: Workers,
     webhooks: JoinHandle<()>,
+    signals: Signals,
+}
+
+/// The ways to ask a process to stop, heard from before the first answer on.
+struct Signals {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> Self {
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+        }
+    }
+
+    async fn any(&mut self) {
+        async fn one(signal: &mut Option<Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = one(&mut self.interrupt) => {}
+            () = one(&mut self.terminate) => {}
+        }
+    }
 }
 
 /// Why [`Service::wait`] came back.
@@ -75,6 +108,7 @@ impl Service {
                 place: node.config.admin_socket().display().to_string(),
                 why: error.to_string(),
             })?;
+        let signals = Signals::listen();
         let workers = Workers::start(&node)?;
         let webhooks = webhooks::spawn(Arc::clone(&node));
         let router = http::router(Arc::clone(&node)).merge(besides);
@@ -92,21 +126,14 @@ impl Service {
             socket,
             workers,
             webhooks,
+            signals,
         })
     }
 
     /// Until somebody asks the process to stop, or the engine stops by itself.
     pub async fn wait(&mut self) -> Ended {
-        let mut terminate = tokio::signal::unix::signal(SignalKind::terminate()).ok();
-        let terminated = async {
-            match &mut terminate {
-                Some(terminate) => drop(terminate.recv().await),
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => Ended::Signal,
-            () = terminated => Ended::Signal,
+            () = self.signals.any() => Ended::Signal,
             reason = &mut self.started.stopped => {
                 Ended::Engine(reason.unwrap_or(StopReason::Panicked))
             }
