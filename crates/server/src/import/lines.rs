@@ -15,7 +15,7 @@ use paytone_journal::{
     Keyring,
     subject_keys::{SubjectKey, SubjectKeyError},
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::{Record, Rejected, Rows, fields};
@@ -234,6 +234,7 @@ enum Holder {
 }
 
 /// Rows made ready for the engine.
+#[derive(Default)]
 pub struct Ready {
     rows: Vec<Parsed>,
     commands: Vec<Command>,
@@ -356,14 +357,50 @@ fn command(row: &Parsed, subject: u64, key: Option<&SubjectKey>) -> Command {
 /// How often rows are sealed anew because their holder changed meanwhile.
 const ROUNDS: usize = 4;
 
-/// Hands the rows to the engine in order. Those whose holder changed since they were made ready are made ready again.
+/// Hands the rows to the engine in the file's order.
 pub async fn decide(
     node: &Arc<Node>,
     actor: Actor,
     ready: Ready,
     summary: &mut Summary,
 ) -> Result<(), ImportError> {
-    let mut ready = ready;
+    for part in independent(ready) {
+        decide_part(node, actor, part, summary).await?;
+    }
+    Ok(())
+}
+
+/// Cuts rows where one builds on an earlier one, so that within a part no two are about the same number.
+fn independent(ready: Ready) -> Vec<Ready> {
+    let mut parts = vec![Ready::default()];
+    let mut touched = FxHashSet::default();
+    for (row, command) in ready.rows.into_iter().zip(ready.commands) {
+        let numbers = [Some(row.number), row.renumbered_from];
+        if numbers
+            .iter()
+            .flatten()
+            .any(|number| touched.contains(number))
+        {
+            touched.clear();
+            parts.push(Ready::default());
+        }
+        touched.extend(numbers.into_iter().flatten());
+        if let Some(part) = parts.last_mut() {
+            part.rows.push(row);
+            part.commands.push(command);
+        }
+    }
+    parts
+}
+
+/// Rows whose holder changed since they were made ready are made ready again; as no two are about the same number, the order
+/// among them does not matter.
+async fn decide_part(
+    node: &Arc<Node>,
+    actor: Actor,
+    mut ready: Ready,
+    summary: &mut Summary,
+) -> Result<(), ImportError> {
     for round in 1..=ROUNDS {
         let answers = node
             .engine
