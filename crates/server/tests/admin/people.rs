@@ -1,0 +1,261 @@
+//! Operators: the first one, sign-in, roles, four eyes.
+
+use serde_json::json;
+
+use crate::site::{PASSWORD, Site};
+
+#[test]
+fn the_first_operator_is_added_at_the_machine_and_nobody_after_that() {
+    let mut site = Site::new("");
+    site.serve();
+    site.run(&["operator", "add", "eve", "--role", "viewer"])
+        .refused("not_signed_in");
+    // Over HTTP nobody is the person at the machine.
+    site.run(&[
+        "operator",
+        "add",
+        "eve",
+        "--role",
+        "admin",
+        "--server",
+        &site.origin,
+    ])
+    .refused("unauthorized");
+    site.add("ann", "admin");
+    site.run(&["operator", "add", "eve", "--role", "admin"])
+        .refused("not_signed_in");
+    site.run(&["operator", "list"]).refused("sign in");
+    site.sign_in("ann");
+    // Alone, she adds the second one; from then on it takes two.
+    site.as_("ann", &["operator", "add", "bob", "--role", "admin"])
+        .done();
+    let asked = site.as_(
+        "ann",
+        &["operator", "add", "cat", "--role", "viewer", "--json"],
+    );
+    assert_eq!(asked.done().json()["outcome"], "proposed");
+    site.stop();
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_name_are_answered_alike_and_then_have_to_wait() {
+    let site = Site::running();
+    let wrong = site.write("wrong", "not the password\n");
+    let try_as = |name: &str| site.run(&["sign-in", name, "--password-file", &wrong]).err;
+    let known: Vec<_> = (0..5).map(|_| try_as("ann")).collect();
+    let unknown: Vec<_> = (0..5).map(|_| try_as("nobody")).collect();
+    for (known, unknown) in known.iter().zip(&unknown) {
+        assert_eq!(known, unknown);
+    }
+    assert!(
+        known[0].contains("name or password is wrong"),
+        "{}",
+        known[0]
+    );
+    assert!(known[4].contains("too many failures"), "{}", known[4]);
+    // The right password has to wait as well: nobody learns from the wait whether it was right.
+    site.run(&["sign-in", "ann"]).refused("too many failures");
+    let log = site.log();
+    assert!(!log.contains("not the password") && !log.contains(PASSWORD));
+}
+
+#[test]
+fn each_role_does_what_is_its_own() {
+    let mut site = Site::running();
+    for role in ["viewer", "support", "risk", "finance"] {
+        site.hire(role, role);
+    }
+    let lines = site.write(
+        "lines.csv",
+        "number,activated,kind,status\n+8613800138000,2024-01-01,prepaid,active\n",
+    );
+    site.as_("ann", &["import", "lines", &lines]).done();
+    let number = "+8613800138000";
+    // A row per command: which roles may (proposing counts as being allowed).
+    let table: &[(&[&str], &[&str])] = &[
+        (
+            &["merchant", "list"],
+            &["viewer", "support", "risk", "finance"],
+        ),
+        (
+            &["rules", "show"],
+            &["viewer", "support", "risk", "finance"],
+        ),
+        (&["worklist"], &["viewer", "support", "risk", "finance"]),
+        (
+            &["payment", "list"],
+            &["viewer", "support", "risk", "finance"],
+        ),
+        (
+            &["subscriber", "show", number],
+            &["support", "risk", "finance"],
+        ),
+        (
+            &["merchant", "add", "Shop", "--category", "5411"],
+            &["support"],
+        ),
+        (&["rules", "set", "number_age_days=8"], &["risk"]),
+        (
+            &["adjust", number, "1.00", "--reason", "a test"],
+            &["finance"],
+        ),
+        (&["subscriber", "unlock-pin", number], &["support"]),
+        (&["subscriber", "reset-phone", number], &["support"]),
+        (&["subscriber", "erase", number], &["support"]),
+        (&["import", "lines", &lines], &["support"]),
+        (&["operator", "remove", "bob"], &[]),
+        (&["operator", "add", "eve", "--role", "viewer"], &[]),
+    ];
+    for (args, allowed) in table {
+        for role in ["viewer", "support", "risk", "finance"] {
+            let ran = site.as_(role, args);
+            if allowed.contains(&role) {
+                assert!(ran.ok, "{role} {args:?}: {}", ran.err);
+            } else {
+                assert!(!ran.ok, "{role} {args:?}: {}", ran.out);
+                assert!(
+                    ran.err.contains("not_allowed"),
+                    "{role} {args:?}: {}",
+                    ran.err
+                );
+            }
+        }
+    }
+    // Both may block, once.
+    site.as_("finance", &["subscriber", "block", number])
+        .refused("not_allowed");
+    site.as_("risk", &["subscriber", "block", number]).done();
+    site.as_("support", &["subscriber", "block", number])
+        .refused("wrong_status");
+    // What a viewer sees of payments names no payer; that is tried where there are payments.
+    site.stop();
+}
+
+#[test]
+fn whoever_proposed_cannot_approve_and_another_can_once() {
+    let site = Site::running();
+    let added = site
+        .as_(
+            "ann",
+            &[
+                "merchant",
+                "add",
+                "书店 Books",
+                "--category",
+                "5942",
+                "--json",
+            ],
+        )
+        .done()
+        .json();
+    let merchant = added["merchant"].as_str().expect("an id");
+    let asked = site
+        .as_("ann", &["merchant", "key", merchant, "--json"])
+        .done()
+        .json();
+    assert_eq!(asked["outcome"], "proposed");
+    let secret = asked["secret"].as_str().expect("a secret");
+    assert!(secret.starts_with("sk_"));
+    let proposal = asked["proposal"].as_str().expect("a proposal");
+    site.as_("ann", &["approve", proposal])
+        .refused("same_person");
+    let shown = site.as_("bob", &["worklist", "--json"]).done().json();
+    let detail = shown["data"][0]["detail"].as_str().expect("words");
+    assert!(
+        detail.contains("add_client_key") && detail.contains("书店"),
+        "{detail}"
+    );
+    let keys = |site: &Site| {
+        let shown = site
+            .as_("bob", &["merchant", "show", "书店 Books", "--json"])
+            .done()
+            .json();
+        shown["keys"].as_array().expect("keys").len()
+    };
+    assert_eq!(
+        keys(&site),
+        0,
+        "it does not exist before a second person agreed"
+    );
+    let done = site
+        .as_("bob", &["approve", proposal, "--json"])
+        .done()
+        .json();
+    assert_eq!(done["outcome"], "done");
+    assert_eq!(keys(&site), 1);
+    site.as_("bob", &["approve", proposal]).refused("not_found");
+    // Rejected, and taken back by whoever proposed.
+    for who in ["bob", "ann"] {
+        let asked = site
+            .as_("ann", &["merchant", "key", merchant, "--json"])
+            .done()
+            .json();
+        let proposal = asked["proposal"].as_str().expect("a proposal");
+        site.as_(who, &["reject", proposal]).done();
+    }
+    assert_eq!(keys(&site), 1);
+    // The secret stands nowhere in the stores.
+    for (path, bytes) in site.files() {
+        let found = bytes
+            .windows(secret.len())
+            .any(|window| window == secret.as_bytes());
+        assert!(!found, "{}", path.display());
+    }
+    assert!(!site.log().contains(secret));
+}
+
+#[test]
+fn rules_are_shown_as_they_are_set_and_each_change_is_a_version() {
+    let site = Site::running();
+    let shown = site.as_("ann", &["rules", "show"]).done().out;
+    assert!(shown.starts_with("# Version 1\n"), "{shown}");
+    let file = site.write("rules.toml", &shown);
+    // The same rules are no change, whoever says so.
+    let same = site.agreed(&["rules", "set", "number_age_days=9"]);
+    assert_eq!(same["version"], 2);
+    let back = site.agreed(&["rules", "set", &file]);
+    assert_eq!(back["version"], 3);
+    let text = shown.replace("payment_limit = \"5000.00\"", "payment_limit = \"3000.00\"");
+    assert_ne!(text, shown);
+    let file = site.write("rules.toml", &text);
+    assert_eq!(site.agreed(&["rules", "set", &file])["version"], 4);
+    let shown = site.as_("ann", &["rules", "show", "--json"]).done().json();
+    assert_eq!(shown["version"], 4);
+    assert_eq!(
+        shown["rules"][0],
+        json!({"code": "payment_limit", "value": "3000.00"})
+    );
+    for (change, words) in [
+        ("payment_limits=1.00", "there is no rule payment_limits"),
+        ("payment_limit=1.005", "too_many_decimals"),
+        ("payment_limit=-1", "invalid_amount"),
+        ("idempotency_hours=1", "from 24"),
+        ("four_eyes.rules=maybe", "true or false"),
+    ] {
+        site.as_("ann", &["rules", "set", change]).refused(words);
+    }
+    let unknown = site.write("unknown.toml", "[four_eyes]\ncolours = true\n");
+    site.as_("ann", &["rules", "set", &unknown])
+        .refused("four_eyes.colours");
+}
+
+#[test]
+fn a_removed_operator_is_out_at_once_and_the_last_administrator_stays() {
+    let mut site = Site::running();
+    site.hire("eve", "viewer");
+    site.as_("eve", &["merchant", "list"]).done();
+    assert_eq!(
+        site.agreed(&["operator", "remove", "eve"])["outcome"],
+        "done"
+    );
+    site.as_("eve", &["merchant", "list"])
+        .refused("sign in again");
+    site.run(&["sign-in", "eve"])
+        .refused("name or password is wrong");
+    assert_eq!(
+        site.agreed(&["operator", "remove", "bob"])["outcome"],
+        "done"
+    );
+    site.as_("ann", &["operator", "remove", "ann"])
+        .refused("last_admin");
+}
