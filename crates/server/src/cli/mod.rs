@@ -18,6 +18,7 @@ mod serve;
 mod show;
 mod stand_in_bank;
 mod subscriber;
+mod verify;
 mod views;
 mod worklist;
 
@@ -75,6 +76,8 @@ enum Command {
     Reject(On<Proposal>),
     /// Put money on a subscriber's balance or take it away, with a reason and a second person
     Adjust(On<subscriber::Adjust>),
+    /// Replay the journal, check its chain, make every balance again in a second way, and compare
+    Verify(client::Reach),
     /// SQL tables derived from the journal
     Views(Of<views::Command>),
     /// Money that the outside world would not take back
@@ -149,6 +152,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Approve(on) => worklist::decide(&on.reach, &on.args.proposal, true).await,
         Command::Reject(on) => worklist::decide(&on.reach, &on.args.proposal, false).await,
         Command::Adjust(on) => subscriber::adjust(&on.reach, on.args).await,
+        Command::Verify(reach) => verify::run(&reach).await,
         Command::Views(of) => views::run(&of.reach, of.command).await,
         Command::Effect(of) => worklist::effect(&of.reach, of.command).await,
     }
