@@ -42,7 +42,7 @@ enum Place {
     Socket(PathBuf),
     Server {
         base: String,
-        client: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+        client: Box<HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>>,
     },
 }
 
@@ -135,7 +135,7 @@ fn server(url: &str) -> Result<Place, Failure> {
         .build();
     Ok(Place::Server {
         base,
-        client: HttpClient::builder(TokioExecutor::new()).build(connector),
+        client: Box::new(HttpClient::builder(TokioExecutor::new()).build(connector)),
     })
 }
 

@@ -64,7 +64,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The next row; an error is of this row alone.
-    pub fn next(&mut self) -> Option<Result<Record<'_>, Rejected>> {
+    pub fn next_row(&mut self) -> Option<Result<Record<'_>, Rejected>> {
         match self.reader.read_byte_record(&mut self.record) {
             Ok(true) => {}
             Ok(false) => return None,
@@ -109,7 +109,7 @@ mod tests {
         let chunk = "name,number\nann,1\n\"two\nlines\",2\nbob\ncay,3\n";
         let mut rows = Rows::of(chunk.as_bytes(), 1_002, COLUMNS).expect("a chunk");
         let mut seen = Vec::new();
-        while let Some(row) = rows.next() {
+        while let Some(row) = rows.next_row() {
             seen.push(match row {
                 Ok(row) => format!(
                     "{} {} {} {:?}",

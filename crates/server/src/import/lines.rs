@@ -88,7 +88,7 @@ pub fn parse(
     let mut rows = Rows::of(chunk, first_line, COLUMNS)?;
     let mut times = fields::Times::new(context.zone.clone());
     let (mut parsed, mut rejected) = (Vec::new(), Vec::new());
-    while let Some(row) = rows.next() {
+    while let Some(row) = rows.next_row() {
         match row.and_then(|row| parse_row(keyring, context, &mut times, &row)) {
             Ok(row) => parsed.push(row),
             Err(why) => rejected.push(why),

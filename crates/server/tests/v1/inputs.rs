@@ -197,7 +197,8 @@ async fn what_is_no_json_or_not_sent_as_such_is_told_apart() {
     let json = ("content-type", "application/json");
     let good = payment_of(ALICE, "1.00", json!({})).to_string();
     let large = payment_of(ALICE, "1.00", json!({"reference": "x".repeat(70_000)})).to_string();
-    let cases: [(&[(&str, &str)], String, u16, &str); 7] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Headers<'_>, String, u16, &str); 7] = [
         (&[json], "{".to_owned(), 400, "malformed_json"),
         (&[json], String::new(), 400, "malformed_json"),
         (&[json], format!("{good} x"), 400, "malformed_json"),
