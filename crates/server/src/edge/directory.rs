@@ -62,6 +62,8 @@ struct Known {
     merchants: FxHashMap<MerchantId, MerchantSeen>,
     /// Of merchants that have any.
     endpoints: FxHashMap<MerchantId, Vec<Endpoint>>,
+    /// The journal's position at which an endpoint was added, for those that were since this node started.
+    added: FxHashMap<EndpointId, u64>,
 }
 
 pub struct Directory {
@@ -142,6 +144,17 @@ impl Directory {
         known.endpoints.get(&merchant).cloned().unwrap_or_default()
     }
 
+    /// Those that had been added before what happened at `position`.
+    pub fn endpoints_at(&self, merchant: MerchantId, position: u64) -> Vec<EndpointId> {
+        let known = self.known.read();
+        let endpoints = known.endpoints.get(&merchant).into_iter().flatten();
+        let before = |id: &EndpointId| known.added.get(id).is_none_or(|added| *added < position);
+        endpoints
+            .map(|endpoint| endpoint.id)
+            .filter(before)
+            .collect()
+    }
+
     pub fn endpoint(&self, merchant: MerchantId, id: EndpointId) -> Option<Endpoint> {
         let known = self.known.read();
         let mut endpoints = known.endpoints.get(&merchant)?.iter();
@@ -190,7 +203,7 @@ impl Directory {
                 Event::Initialized { currency, .. } => *self.currency.write() = Some(*currency),
                 Event::Merchant(event) => self.observe_merchant(event),
                 Event::Device(event) => self.observe_device(event),
-                Event::Client(event) => self.observe_client(event),
+                Event::Client(event) => self.observe_client(event, durable.seq),
                 Event::Line(LineEvent::Added {
                     subscriber,
                     subject,
@@ -242,7 +255,7 @@ impl Directory {
         }
     }
 
-    fn observe_client(&self, event: &ClientEvent) {
+    fn observe_client(&self, event: &ClientEvent, position: u64) {
         let mut known = self.known.write();
         match event {
             ClientEvent::EndpointAdded {
@@ -251,6 +264,7 @@ impl Directory {
                 url,
                 secret,
             } => {
+                known.added.insert(*endpoint, position);
                 known
                     .endpoints
                     .entry(*merchant)
@@ -275,6 +289,7 @@ impl Directory {
                 }
             }
             ClientEvent::EndpointRemoved { merchant, endpoint } => {
+                known.added.remove(endpoint);
                 let endpoints = known.endpoints.entry(*merchant).or_default();
                 endpoints.retain(|seen| seen.id != *endpoint);
                 if endpoints.is_empty() {

@@ -149,9 +149,12 @@ impl Worker {
         };
         let mut new = Vec::new();
         for event in &events {
-            for endpoint in node.directory.endpoints(event.merchant) {
+            for endpoint in node
+                .directory
+                .endpoints_at(event.merchant, event.n.position())
+            {
                 new.push(New {
-                    endpoint: endpoint.id,
+                    endpoint,
                     merchant: event.merchant,
                     event: event.n,
                     kind: &event.kind,
