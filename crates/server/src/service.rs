@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub enum ServiceError {
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Erasure(#[from] admin::ErasureError),
     #[error("cannot listen on {place}: {why}")]
     Listen { place: String, why: String },
 }
@@ -102,7 +104,7 @@ impl Service {
     ) -> Result<Self, ServiceError> {
         let started = Node::start(config, demo).await?;
         let node = Arc::clone(&started.node);
-        admin::erase_again(&node).await;
+        admin::erase_again(&node).await?;
         let socket =
             admin::Socket::open(Arc::clone(&node)).map_err(|error| ServiceError::Listen {
                 place: node.config.admin_socket().display().to_string(),

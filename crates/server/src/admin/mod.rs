@@ -25,7 +25,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 
-pub use erasure::erase_again;
+pub use erasure::{ErasureError, erase_again};
 pub use password::SignIns;
 pub use socket::Socket;
 

@@ -1,5 +1,7 @@
 //! Adjustments, erasure, and what is left of people in the files.
 
+use std::path::PathBuf;
+
 use crate::site::Site;
 
 const NUMBER: &str = "+8613800138000";
@@ -79,7 +81,10 @@ fn an_erased_subscriber_can_be_read_by_nobody_and_the_books_stay() {
         .json();
     let id = shown["id"].as_str().expect("an id").to_owned();
     assert_eq!(shown["name"], NAME);
+    site.stop();
     let keys = wrapped_keys(&site);
+    let before = key_files(&site);
+    site.serve();
     assert_eq!(
         site.agreed(&["subscriber", "erase", NUMBER])["outcome"],
         "done"
@@ -99,6 +104,7 @@ fn an_erased_subscriber_can_be_read_by_nobody_and_the_books_stay() {
     site.as_("ann", &["adjust", &id, "1.00", "--reason", "too late"])
         .refused("erased");
     site.stop();
+    site.run(&["verify"]).done();
     let left = wrapped_keys(&site);
     let gone: Vec<_> = keys.iter().filter(|key| !left.contains(key)).collect();
     assert_eq!(gone.len(), 1, "one key is gone from the table");
@@ -111,14 +117,30 @@ fn an_erased_subscriber_can_be_read_by_nobody_and_the_books_stay() {
     }
     let log = site.log();
     assert!(!log.contains(NAME) && !log.contains("13800138000"), "{log}");
-    // A new start finds it as it was.
+    // A key table restored from before the erasure: the next start erases again.
+    for (path, _) in key_files(&site) {
+        std::fs::remove_file(path).expect("it goes");
+    }
+    for (path, bytes) in before {
+        std::fs::write(path, bytes).expect("a restore");
+    }
+    assert_eq!(wrapped_keys(&site), keys);
     site.serve();
     let shown = site
         .as_("ann", &["subscriber", "show", &id, "--json"])
         .done()
         .json();
     assert_eq!(shown["status"], "erased");
+    assert!(shown["name"].is_null(), "{shown}");
+    assert_eq!(wrapped_keys(&site).len(), left.len());
     site.stop();
+}
+
+/// The table of keys and what SQLite keeps beside it.
+fn key_files(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = site.files();
+    files.retain(|(path, _)| path.display().to_string().contains("subject-keys.sqlite"));
+    files
 }
 
 /// The wrapped keys in the table, as they stand in the file.
