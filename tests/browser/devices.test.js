@@ -85,7 +85,7 @@ test("a recovery is shown on the first phone, which stops it", async () => {
   await row.waitFor({ state: "detached" });
   await second.at("enrol-again").waitFor();
   await first.page.reload();
-  await first.at("home").waitFor();
+  await first.at("sources").waitFor();
   assert.equal(await first.at("prompt").count(), 0);
 });
 

@@ -123,11 +123,9 @@ test("a merchant that was reported reaches this phone no more and learns nothing
   await phone.goTo("settings");
   await phone.at("unblock").waitFor();
   await phone.page.reload();
-  await phone.at("home").waitFor();
+  await phone.at("unblock").waitFor();
   assert.equal(await phone.at("prompt").count(), 0);
   assert.equal(await phone.at("open-requests").count(), 0);
-
-  await phone.goTo("settings");
   await phone.at("unblock").click();
   await phone.at("blocked").waitFor({ state: "detached" });
 });
@@ -202,7 +200,7 @@ test("money from a bank account is asked for while the shop waits", async () => 
   await phone.goTo("history");
   await phone.historyItem(id).click();
   await phone.at("legs").waitFor();
-  assert.equal(await phone.at("legs").locator("li").count(), 2);
+  assert.match(await phone.at("legs").textContent(), /bank/i);
 });
 
 test("a stranger's number looks at the checkout like a payer who does not answer", async () => {
