@@ -53,11 +53,6 @@ export function worklistScreen(main) {
   });
 }
 
-/// `{four_eyes: {rules: true}}` → `["four_eyes.rules", true]`.
-function flat(rules, before = "") {
-  return Object.entries(rules).flatMap(([name, value]) => (value && typeof value === "object" && !Array.isArray(value) ? flat(value, `${before}${name}.`) : [[before + name, value]]));
-}
-
 function valueWords(value) {
   if (typeof value === "boolean") return t(value ? "operator.yes" : "operator.no");
   return typeof value === "string" ? value : JSON.stringify(value);
@@ -73,7 +68,7 @@ export function rulesScreen(main) {
         "rules",
         t("operator.place.rules"),
         [t("operator.rule"), t("operator.value")],
-        flat(rules).map(([name, value]) => [h("span", {}, h("span", { class: "strong" }, tCode("rule", name, name)), h("br", {}), h("span", { class: "quiet fixed" }, name)), valueWords(value)]),
+        rules.map(({ code, value }) => [h("span", {}, h("span", { class: "strong" }, tCode("rule", code, code)), h("br", {}), h("span", { class: "quiet fixed" }, code)), valueWords(value)]),
       ),
     ],
   });

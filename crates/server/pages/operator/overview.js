@@ -3,7 +3,7 @@
 import { paymentTable } from "/operator/payments.js";
 import { get, getPicture } from "/operator/session.js";
 import { h, show, svg } from "/shared/dom.js";
-import { languageCode, languageTag, t, tCode } from "/shared/messages.js";
+import { languageCode, languageTag, t, tCode, tCount } from "/shared/messages.js";
 import { amountElement, money, perMille } from "/shared/money.js";
 import { loading, notice, statusChip } from "/shared/parts.js";
 import { wordsFor } from "/shared/request.js";
@@ -71,7 +71,7 @@ function page(overview, chart) {
       figure(t("operator.captured"), money(today.captured_amount, currency), { testid: "captured-amount", note: currency }),
       figure(t("operator.payments_today"), count(today.payments), { testid: "payments-today" }),
       figure(t("operator.worklist_open"), count(overview.worklist_open), { testid: "worklist-open", href: "#/worklist", alarm: overview.worklist_open > 0 }),
-      figure(t("operator.subscribers"), count(overview.subscribers), { note: t("operator.devices", { count: count(overview.devices) }) }),
+      figure(t("operator.subscribers"), count(overview.subscribers), { note: tCount("operator.devices", overview.devices, { count: count(overview.devices) }) }),
       figure(t("operator.merchants"), count(overview.merchants)),
       figure(t("operator.journal"), count(overview.journal.seq), { note: bytes(overview.journal.bytes) }),
     ),

@@ -20,6 +20,11 @@ function resolve(node) {
   return node ?? {};
 }
 
+/// A sentence of the document, with what stands between backticks set as code.
+function prose(text) {
+  return text.split(/`([^`]+)`/).map((part, place) => (place % 2 === 1 ? h("code", {}, part) : part));
+}
+
 function nameOf(schema) {
   return schema?.$ref?.split("/").pop() ?? null;
 }
@@ -63,7 +68,7 @@ function field(name, schema, needed, depth) {
     "li",
     {},
     h("div", { class: "row wrap" }, h("span", { class: "fixed strong" }, name), h("span", { class: "quiet small" }, typeWords(schema)), needed && h("span", { class: "needed" }, t("reference.required"))),
-    (schema.description ?? found.description) && h("p", { class: "small prose" }, schema.description ?? found.description),
+    (schema.description ?? found.description) && h("p", { class: "small prose" }, prose(schema.description ?? found.description)),
     limitsOf(found) && h("p", { class: "quiet small fixed" }, limitsOf(found)),
     inner?.properties && depth < deepest && h("details", {}, h("summary", { class: "small" }, t("reference.fields")), fields(inner, depth + 1)),
   );
@@ -94,7 +99,7 @@ function operationSection({ id, method, path, operation, shared }) {
     { class: "operation", id, testid: "operation" },
     h("h3", {}, h("span", { class: `method ${method}` }, method), h("span", { class: "fixed" }, path)),
     operation.summary && h("p", { class: "strong" }, operation.summary),
-    operation.description && h("p", { class: "prose" }, operation.description),
+    operation.description && h("p", { class: "prose" }, prose(operation.description)),
     parameters.length > 0 && [h("h4", {}, t("reference.parameters")), h("ul", { class: "fields" }, parameters.map((parameter) => field(`${parameter.name} (${parameter.in})`, { ...parameter.schema, description: parameter.description }, parameter.required, 0)))],
     operation.requestBody && [h("h4", {}, t("reference.body")), content(operation.requestBody)],
     h("h4", {}, t("reference.answers")),
@@ -103,7 +108,7 @@ function operationSection({ id, method, path, operation, shared }) {
       { class: "fields" },
       Object.entries(operation.responses ?? {}).map(([status, response]) => {
         const parts = content(response).flat(Infinity).filter(Boolean);
-        return h("li", {}, h("div", { class: "row wrap" }, h("span", { class: "fixed strong" }, status), h("span", { class: "small" }, resolve(response).description)), parts.length > 0 && h("details", {}, h("summary", { class: "small" }, t("reference.fields")), parts));
+        return h("li", {}, h("div", { class: "row wrap" }, h("span", { class: "fixed strong" }, status), h("span", { class: "small" }, prose(resolve(response).description ?? ""))), parts.length > 0 && h("details", {}, h("summary", { class: "small" }, t("reference.fields")), parts));
       }),
     ),
   );
@@ -124,7 +129,7 @@ function page() {
   const all = operations();
   const tags = [...new Set(all.map((entry) => entry.tag))];
   const aboutTag = (tag) => (spec.tags ?? []).find((candidate) => candidate.name === tag)?.description;
-  const title = (tag) => tag || t("reference.operations");
+  const title = (tag) => (tag ? tag[0].toUpperCase() + tag.slice(1).replaceAll("_", " ") : t("reference.operations"));
   return h(
     "div",
     { class: "book-page" },
@@ -144,8 +149,8 @@ function page() {
     h(
       "main",
       { class: "chapters" },
-      h("header", { class: "stack" }, h("h1", {}, spec.info?.title ?? "API"), h("p", { class: "quiet" }, t("reference.version", { version: spec.info?.version ?? "" }), " · ", h("a", { href: "/openapi.json" }, "openapi.json")), spec.info?.description && h("p", { class: "prose" }, spec.info.description)),
-      tags.map((tag) => h("div", { class: "stack loose" }, h("h2", {}, title(tag)), aboutTag(tag) && h("p", { class: "quiet prose" }, aboutTag(tag)), all.filter((entry) => entry.tag === tag).map(operationSection))),
+      h("header", { class: "stack" }, h("h1", {}, spec.info?.title ?? "API"), h("p", { class: "quiet" }, t("reference.version", { version: spec.info?.version ?? "" }), " · ", h("a", { href: "/openapi.json" }, "openapi.json")), spec.info?.description && h("p", { class: "prose" }, prose(spec.info.description))),
+      tags.map((tag) => h("div", { class: "stack loose" }, h("h2", {}, title(tag)), aboutTag(tag) && h("p", { class: "quiet prose" }, prose(aboutTag(tag))), all.filter((entry) => entry.tag === tag).map(operationSection))),
     ),
   );
 }
