@@ -74,6 +74,7 @@ test("a subscriber is found by number, and merchants, worklist and rules are the
     await page.getByTestId(`place-${place}`).click();
     await page.getByTestId(table).locator("tbody tr").first().waitFor();
   }
+  await page.getByTestId("rules").getByText("prompt_seconds", { exact: true }).waitFor();
   await page.getByTestId("place-worklist").click();
   await page.waitForFunction(() => document.querySelector("main .spinner") === null);
 });
