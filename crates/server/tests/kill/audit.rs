@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::{
     book::{Book, Known, minor},
     clients::Payer,
-    wire::{Call, Dice, Shared, Wire},
+    dice::Dice,
+    wire::{Call, Wire},
 };
 
 /// How many payments and answers from before the last life are looked at again each time.
@@ -19,7 +21,7 @@ pub type Keys = Vec<String>;
 /// Held against the server while nobody else talks to it.
 pub struct Audit<'a> {
     pub wire: &'a Wire,
-    pub book: &'a Shared<Book>,
+    pub book: &'a Mutex<Book>,
     pub keys: &'a Keys,
 }
 
@@ -31,14 +33,14 @@ pub struct Mark {
 }
 
 impl Audit<'_> {
-    async fn get(&self, path: &str, key: &str) -> (Value, Option<String>) {
+    async fn get(&self, path: &str, key: &str) -> Value {
         let told = self
             .wire
             .ask(&Call::get(path, key))
             .await
             .expect("a server that lives");
         assert_eq!(told.status, 200, "{path}: {}", told.json());
-        (told.json(), told.position.clone())
+        told.json()
     }
 
     /// Everything told since `mark`, and some of what was told before.
@@ -90,7 +92,7 @@ impl Audit<'_> {
     }
 
     async fn payment(&self, shop: usize, id: &str) {
-        let (payment, _) = self
+        let payment = self
             .get(&format!("/v1/payments/{id}"), &self.keys[shop])
             .await;
         let mut book = self.book.lock();
@@ -199,7 +201,7 @@ impl Audit<'_> {
         let mut rows = Vec::new();
         let mut cursor = String::new();
         loop {
-            let (page, _) = self.get(&format!("{path}?limit=100{cursor}"), key).await;
+            let page = self.get(&format!("{path}?limit=100{cursor}"), key).await;
             let data = page["data"].as_array().expect("a list");
             rows.extend(data.iter().cloned());
             match page["next_cursor"].as_str() {

@@ -11,6 +11,7 @@
 mod audit;
 mod book;
 mod clients;
+mod dice;
 mod process;
 #[path = "../support/mod.rs"]
 mod support;
@@ -21,6 +22,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
+use parking_lot::Mutex;
 use paytone_domain::money::Amount;
 use tokio::{
     sync::{mpsc, watch},
@@ -31,9 +33,10 @@ use crate::{
     audit::{Audit, Mark},
     book::Book,
     clients::{Bench, Merchant, Payer},
+    dice::Dice,
     process::Settings,
     support::{Phone, TestNode},
-    wire::{Dice, Life, Shared, Wire},
+    wire::{Life, Wire},
 };
 
 const KILLS: u64 = 15;
@@ -132,7 +135,7 @@ async fn what_was_answered_survives_kills_at_any_moment_and_nothing_is_done_twic
     let settings = Settings::write(world.folder.path(), &world.origin);
     let (lives, life) = watch::channel(Life::default());
     let (answers, mut answered) = watch::channel(0_u64);
-    let book: Shared<Book> = Shared::default();
+    let book: Arc<Mutex<Book>> = Arc::default();
     let bench = Bench {
         wire: Wire::new(life),
         book: Arc::clone(&book),

@@ -3,7 +3,7 @@
 //! **Invariant:** a request that got no whole answer is sent again, byte for byte, to the next life of the server; so what a
 //! client is told is what it was told in the end, and it never knows whether the first try was heard.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes, header};
@@ -66,8 +66,6 @@ impl Call {
 pub struct Told {
     pub status: u16,
     pub bytes: Bytes,
-    /// How far the journal was when it was given.
-    pub position: Option<String>,
 }
 
 impl Told {
@@ -78,10 +76,6 @@ impl Told {
                 String::from_utf8_lossy(&self.bytes)
             )
         })
-    }
-
-    pub fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or("").to_owned()
     }
 }
 
@@ -153,46 +147,9 @@ impl Wire {
         let response = self.client.request(request).await.ok()?;
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.ok()?.to_bytes();
-        let position = head.headers.get("paytone-position");
         Some(Told {
             status: head.status.as_u16(),
             bytes,
-            position: position
-                .and_then(|text| text.to_str().ok())
-                .map(str::to_owned),
         })
     }
 }
-
-/// Numbers from a seed: SplitMix64.
-#[derive(Clone, Debug)]
-pub struct Dice(u64);
-
-impl Dice {
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        if from.is_empty() {
-            return None;
-        }
-        let place = usize::try_from(self.below(from.len() as u64)).expect("a place in a list");
-        from.get(place)
-    }
-}
-
-pub type Shared<T> = Arc<parking_lot::Mutex<T>>;
