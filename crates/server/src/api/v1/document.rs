@@ -123,6 +123,12 @@ impl Modify for Everywhere {
                         (503, BUSY),
                     ],
                 );
+                if path == "/v1/webhook_endpoints" {
+                    problems(operation, &[(409, TOO_MANY)]);
+                }
+                if path == "/v1/mandates" {
+                    problems(operation, &[(403, DECLINED)]);
+                }
                 if !path.starts_with("/v1/webhook_endpoints") {
                     idempotent(operation);
                     problems(operation, &[(409, CONFLICT)]);
@@ -137,6 +143,8 @@ const MALFORMED: &str = "The request is not of the right form";
 const KEY: &str = "The key is missing or not in use";
 const NOT_FOUND: &str = "There is nothing of that id of yours";
 const CONFLICT: &str = "Its status does not allow it, or a request with this key is under way";
+const TOO_MANY: &str = "There are ten endpoints already";
+const DECLINED: &str = "Declined by your own limits; `reason` says which";
 const LARGE: &str = "The body is too large";
 const MEDIA: &str = "The body is not application/json";
 const WRONG: &str =
