@@ -89,7 +89,8 @@ impl Shape {
 }
 
 fn at_start(pattern: &str) -> Option<Regex> {
-    Regex::new(&format!("^(?:{pattern})")).ok()
+    // The patterns are laid out over several lines.
+    Regex::new(&format!("(?x)^(?:{pattern}\n)")).ok()
 }
 
 impl HomePlan {
