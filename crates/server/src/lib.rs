@@ -14,7 +14,7 @@
 //! | [`verify`] | proves that the books are complete and untouched |
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
 //! | [`service`] | all of it at work, started and stopped |
-//! | [`bench`] | load over real HTTP, with durability on |
+//! | [`mod@bench`] | load over real HTTP, with durability on |
 //! | [`cli`], [`demo`] | the command line and the demo world |
 //!
 //! **Not here:** rules. What is allowed is decided by `paytone-domain`.

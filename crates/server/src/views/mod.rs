@@ -12,7 +12,7 @@
 //! | [`follow`] | the driver: reads the journal, writes the tables |
 //! | [`store`] | the database file |
 //! | [`feed`], [`lists`], [`overview`] | what is asked of them |
-//! | [`rebuild`] | dropped and made again |
+//! | [`mod@rebuild`] | dropped and made again |
 //!
 //! **Invariant:** the tables always show the journal up to exactly one position. Ids only: names, numbers and texts stay sealed
 //! in the journal, so there is nothing here to erase. **Not here:** anything that is not in the journal; rights.
