@@ -127,7 +127,6 @@ fn each_role_does_what_is_its_own() {
     site.as_("risk", &["subscriber", "block", number]).done();
     site.as_("support", &["subscriber", "block", number])
         .refused("wrong_status");
-    // What a viewer sees of payments names no payer; that is tried where there are payments.
     site.stop();
 }
 
