@@ -82,7 +82,7 @@ fn line(place: u64) -> Command {
             as_of: wall(),
         },
         subject: place,
-        profile: Sealed::default(),
+        profile: Sealed::from(vec![1]),
         profile_hash: place,
         bank: None,
     }))

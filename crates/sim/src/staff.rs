@@ -155,7 +155,7 @@ impl World {
                 as_of: now,
             },
             subject,
-            profile: Sealed::default(),
+            profile: Sealed::from(vec![1]),
             profile_hash: self.random.number(),
             bank: bank.then(|| {
                 let account = format!("account{}", number.0[0]);

@@ -331,7 +331,7 @@ impl People<'_> {
                 as_of: now,
             },
             subject,
-            profile: Sealed::default(),
+            profile: text::seal(&key, subject, Place::Profile, "{}"),
             profile_hash: 1,
             bank: Some(text::seal(&key, subject, Place::Bank, ACCOUNT)),
         };
