@@ -15,7 +15,7 @@ use scenario::Scenario;
 /// File and the digest of the state that it makes.
 const GOLDEN: &[(&str, &str)] = &[(
     "level-1",
-    "8a3728c127d11dfe2be9945d1d2b7bd0c856820e7024b7c3ec14cebddc3398d9",
+    "92f160703458f14a8310dc9fc2393ac71d68588f3e7652fe418cf79edb4afa20",
 )];
 
 #[test]
