@@ -1,4 +1,6 @@
 //! The bank connector against the stand-in bank, each behaviour over real HTTP.
+//!
+//! One piece although it is long: each test is one behaviour, and all share the bank they are tried on.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,6 +12,8 @@
 //! a merchant can see is one state machine, whoever's number was typed; [`Payment::veto`] says what really happened.
 //!
 //! **Invariants:** one race, one winner; internal legs are held from approval to capture; captured ≤ amount, refunded ≤ captured.
+//!
+//! One piece although it is long: the words of a payment (states, facts, commands, events) are read together.
 
 mod approve;
 mod capture;
