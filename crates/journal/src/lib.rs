@@ -3,8 +3,9 @@
 //! ```text
 //!   engine ──▶ Row::seal ──▶ Journal::append ──▶ one row, synced ──▶ JournalReader ──▶ followers
 //!                              │
-//!                              ├── sqlite   one file, one writer, any number of readers
-//!                              └── memory   for simulation: told when to lose what
+//!                              ├── sqlite     one file, one writer, any number of readers
+//!                              ├── postgres   one table, any number of nodes
+//!                              └── memory     for simulation: told when to lose what
 //! ```
 //!
 //! **Invariant:** a row, once appended, never changes and never goes away; row `n` carries the hash of row `n − 1`, so
@@ -16,7 +17,8 @@
 //! |---|---|
 //! | [`row`] | a row, its hash, how one is sealed |
 //! | [`store`] | the seam: [`Journal`], [`JournalReader`] and their errors |
-//! | [`sqlite`], [`memory`] | its implementations |
+//! | [`sqlite`], [`postgres`], [`memory`] | its implementations |
+//! | [`postgres_store`] | a PostgreSQL database of ours, for all that is kept in one |
 //! | [`chain`] | checks that rows form one unbroken chain |
 //! | [`conformance`] | what every implementation must do, as one suite |
 //! | [`keyring`] | the secrets outside every database, and what is computed with them |
@@ -30,17 +32,22 @@ pub mod conformance;
 mod exclusive;
 pub mod keyring;
 pub mod memory;
+pub mod postgres;
+pub mod postgres_store;
 pub mod public_ids;
 pub mod row;
 pub mod sqlite;
 mod sqlite_file;
 pub mod store;
+mod stored;
 pub mod subject_keys;
 mod verdict;
 
 pub use chain::{ChainError, ChainVerifier, verify_chain};
 pub use keyring::Keyring;
 pub use memory::MemoryJournal;
+pub use postgres::{PostgresJournal, PostgresReader};
+pub use postgres_store::PostgresStore;
 pub use public_ids::PublicIds;
 pub use row::{Hash, Row, Tip};
 pub use sqlite::{SqliteJournal, SqliteReader};

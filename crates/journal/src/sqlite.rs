@@ -21,6 +21,7 @@ use crate::exclusive::Exclusive;
 use crate::row::{Hash, Row, Tip};
 use crate::sqlite_file::{Failure, Format, failure_of};
 use crate::store::{AppendError, Journal, JournalReader, OpenError, ReadError};
+use crate::stored::{RawRow, RawTip, row_of, tip_of};
 use crate::verdict::{Verdict, judge};
 
 const FORMAT: Format = Format {
@@ -62,9 +63,6 @@ const READ: &str = "
     WHERE seq > $1 ORDER BY seq LIMIT $2";
 const LAST: &str = "SELECT seq, epoch, hash FROM journal ORDER BY seq DESC LIMIT 1";
 const TIP_AT: &str = "SELECT seq, epoch, hash FROM journal WHERE seq = $1";
-
-type RawRow = (i64, i64, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
-type RawTip = (i64, i64, Vec<u8>);
 
 /// The one writer of a journal file.
 #[derive(Debug)]
@@ -272,36 +270,6 @@ fn unavailable(error: &sqlx::Error) -> ReadError {
         Failure::Busy => ReadError::Unavailable(error.to_string()),
         Failure::Refused | Failure::Store => ReadError::Damaged(error.to_string()),
     }
-}
-
-fn row_of((seq, epoch, batch_id, previous_hash, hash, body): RawRow) -> Result<Row, ReadError> {
-    Ok(Row {
-        seq: whole(seq, "position")?,
-        epoch: whole(epoch, "epoch")?,
-        batch_id: fixed(batch_id, "batch id")?,
-        previous_hash: Hash::from_bytes(fixed(previous_hash, "previous hash")?),
-        hash: Hash::from_bytes(fixed(hash, "hash")?),
-        body,
-    })
-}
-
-fn tip_of((seq, epoch, hash): RawTip) -> Result<Tip, ReadError> {
-    Ok(Tip {
-        seq: whole(seq, "position")?,
-        epoch: whole(epoch, "epoch")?,
-        hash: Hash::from_bytes(fixed(hash, "hash")?),
-    })
-}
-
-fn whole(value: i64, what: &str) -> Result<u64, ReadError> {
-    u64::try_from(value).map_err(|_| ReadError::Damaged(format!("a {what} is negative")))
-}
-
-fn fixed<const LENGTH: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; LENGTH], ReadError> {
-    let length = bytes.len();
-    bytes
-        .try_into()
-        .map_err(|_| ReadError::Damaged(format!("a {what} has {length} bytes, not {LENGTH}")))
 }
 
 #[cfg(test)]

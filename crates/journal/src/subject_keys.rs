@@ -11,59 +11,35 @@
 //! backups of the journal included. A restore of *this* table must have the erasures since then applied again:
 //! [`SubjectKeys::erased`] tells them, [`SubjectKeys::erase_many`] takes them.
 //!
+//! The table is an SQLite file of one node, or stands in PostgreSQL for all of them.
+//!
 //! **Invariant:** a key is durable before anything is sealed under it; once erased, a subject never gets another.
 //! **Known limit:** a page that SQLite has let go of is overwritten, but what a disk keeps of it below the file system
 //! is beyond reach; the wrapping by a master key elsewhere is what protects those remains.
 
 mod cache;
+pub(crate) mod postgres;
+mod sqlite;
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, Row as _};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, RwLock};
 use zeroize::Zeroizing;
 
-use crate::exclusive::Exclusive;
 use crate::keyring::{CipherKeys, Keyring, OpenSealedError, cipher, open_from, seal_into};
-use crate::sqlite_file::Format;
+use crate::postgres_store::PostgresStore;
 use crate::store::OpenError;
 use cache::KeyCache;
+use postgres::PostgresTable;
+use sqlite::SqliteTable;
 
-/// Keys per statement when many are made. SQLite looks the name of each parameter up in a list of all, so that much
-/// longer statements are slower again.
-const KEYS_PER_STATEMENT: usize = 64;
 /// Unwrapped keys held in memory, at about 100 bytes each.
 const CACHED_KEYS: usize = 200_000;
 /// The first byte of every sealed text.
 const TEXT_VERSION: u8 = 1;
 const TEXT_DOMAIN: &[u8] = b"paytone subject text v1\0";
-
-const FORMAT: Format = Format {
-    name: "a table of Paytone subject keys",
-    // "PTK1".
-    application_id: 0x5054_4B31,
-    version: 1,
-    create: "
-        CREATE TABLE subject_keys (
-            subject INTEGER PRIMARY KEY,
-            master_key_id INTEGER NOT NULL,
-            wrapped BLOB NOT NULL
-        );
-        CREATE TABLE erasures (
-            subject INTEGER PRIMARY KEY,
-            erased_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-        );
-        CREATE TRIGGER subject_keys_stay_erased BEFORE INSERT ON subject_keys
-            WHEN EXISTS (SELECT 1 FROM erasures WHERE subject = NEW.subject)
-            BEGIN SELECT RAISE(IGNORE); END;
-    ",
-    settings: "PRAGMA secure_delete = ON;",
-    rows_ahead: 16,
-};
-static INSERT_FULL: LazyLock<String> = LazyLock::new(|| insert_statement(KEYS_PER_STATEMENT));
 
 /// Why a text could not be sealed or opened, or a key not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,30 +80,64 @@ pub struct SubjectKeyChangeError(String);
 #[derive(Clone)]
 pub struct SubjectKey(Arc<Zeroizing<[u8; 32]>>);
 
+/// A subject and its key, wrapped.
+pub(crate) type Wrapped = (u64, Vec<u8>);
+
+/// What became of keys that were to be made.
+#[derive(Default)]
+pub(crate) struct Made {
+    count: usize,
+    /// Those of which it is known that the new key is theirs.
+    certain: Vec<u64>,
+}
+
+/// What the table says of a subject.
+pub(crate) enum Found {
+    Key(Vec<u8>),
+    Erased,
+    Nothing,
+}
+
+enum Table {
+    Sqlite(SqliteTable),
+    Postgres(Box<PostgresTable>),
+}
+
 /// The table of keys. Every method takes `&self`; share it in an `Arc`.
 pub struct SubjectKeys {
     master: Arc<CipherKeys>,
     cache: Mutex<KeyCache>,
-    /// Locked before `reading` where both are.
-    writing: AsyncMutex<SqliteConnection>,
-    reading: AsyncMutex<SqliteConnection>,
-    _exclusive: Exclusive,
+    table: Table,
+    /// Held by whoever changes the table. Locked before `reading` where both are.
+    changing: AsyncMutex<()>,
+    /// Held by whoever reads a key until it is in the cache, so that no erasure can come in between.
+    reading: RwLock<()>,
 }
 
 impl SubjectKeys {
-    /// Opens the table at `path`, and makes it when there is none.
+    /// Opens the table in the file at `path`, and makes it when there is none.
     pub async fn open(path: impl AsRef<Path>, keyring: &Keyring) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let exclusive = Exclusive::take(path)?;
-        let writing = FORMAT.open_or_create(path).await?;
-        let reading = FORMAT.open_to_read(path).await?;
-        Ok(Self {
+        let table = SqliteTable::open(path.as_ref()).await?;
+        Ok(Self::of(Table::Sqlite(table), keyring))
+    }
+
+    /// Opens the table in PostgreSQL, and makes it when there is none.
+    pub async fn open_postgres(
+        store: &PostgresStore,
+        keyring: &Keyring,
+    ) -> Result<Self, OpenError> {
+        let table = PostgresTable::open(store).await?;
+        Ok(Self::of(Table::Postgres(Box::new(table)), keyring))
+    }
+
+    fn of(table: Table, keyring: &Keyring) -> Self {
+        Self {
             master: keyring.master(),
             cache: Mutex::new(KeyCache::new(CACHED_KEYS)),
-            writing: AsyncMutex::new(writing),
-            reading: AsyncMutex::new(reading),
-            _exclusive: exclusive,
-        })
+            table,
+            changing: AsyncMutex::new(()),
+            reading: RwLock::new(()),
+        }
     }
 
     /// Makes keys for those of `subjects` that have none and were never erased; returns how many it made.
@@ -136,41 +146,31 @@ impl SubjectKeys {
         let mut subjects = subjects.to_vec();
         subjects.sort_unstable();
         subjects.dedup();
-        let mut writing = self.writing.lock().await;
-        let mut transaction = writing.begin().await.map_err(unchanged)?;
-        let mut made = 0;
-        let mut for_cache = Vec::with_capacity(subjects.len().min(CACHED_KEYS));
-        for chunk in subjects.chunks(KEYS_PER_STATEMENT) {
-            let keys = draw(chunk.len());
-            let mut statement = if chunk.len() == KEYS_PER_STATEMENT {
-                sqlx::query(INSERT_FULL.as_str())
-            } else {
-                sqlx::query(AssertSqlSafe(insert_statement(chunk.len()))).persistent(false)
-            };
-            statement = statement.bind(i64::from(self.master.newest_id()));
-            for (subject, key) in chunk.iter().zip(&keys) {
-                let wrapped = self.master.seal(key.0.as_slice(), &subject.to_be_bytes());
-                statement = statement.bind(subject.cast_signed()).bind(wrapped);
-            }
-            let inserted = statement
-                .execute(&mut *transaction)
-                .await
-                .map_err(unchanged)?
-                .rows_affected();
-            let inserted = usize::try_from(inserted).unwrap_or(usize::MAX);
-            made += inserted;
-            // Where some had a key already, the statement does not say which; those are read when they are needed.
-            if inserted == chunk.len() && for_cache.len() < CACHED_KEYS {
-                for_cache.extend(chunk.iter().copied().zip(keys));
-            }
-        }
-        transaction.commit().await.map_err(unchanged)?;
+        let keys = draw(subjects.len());
+        let wrap = |(subject, key): (&u64, &SubjectKey)| {
+            let wrapped = self.master.seal(key.0.as_slice(), &subject.to_be_bytes());
+            (*subject, wrapped)
+        };
+        let rows: Vec<Wrapped> = subjects.iter().zip(&keys).map(wrap).collect();
+        let master_key_id = i64::from(self.master.newest_id());
+        let _changing = self.changing.lock().await;
+        let made = match &self.table {
+            Table::Sqlite(table) => table.insert(master_key_id, &rows).await,
+            Table::Postgres(table) => table.insert(master_key_id, &rows).await,
+        };
+        let mut made = made.map_err(unchanged)?;
+        made.certain.sort_unstable();
         // Still under the lock: an erasure that waits for it must find the keys in the cache to take them out.
         let mut cache = self.cache();
-        for (subject, key) in for_cache {
+        let certain = |subject: &u64| made.certain.binary_search(subject).is_ok();
+        let known = subjects
+            .into_iter()
+            .zip(keys)
+            .filter(|(subject, _)| certain(subject));
+        for (subject, key) in known.take(CACHED_KEYS) {
             cache.insert(subject, key);
         }
-        Ok(made)
+        Ok(made.count)
     }
 
     /// The key of a subject.
@@ -178,26 +178,15 @@ impl SubjectKeys {
         if let Some(key) = self.cache().get(subject) {
             return Ok(key);
         }
-        // Held until the key is in the cache, so that no erasure can come in between.
-        let mut reading = self.reading.lock().await;
-        let unavailable = |error: sqlx::Error| SubjectKeyError::Unavailable(error.to_string());
-        let found: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT wrapped FROM subject_keys WHERE subject = $1")
-                .bind(subject.cast_signed())
-                .fetch_optional(&mut *reading)
-                .await
-                .map_err(unavailable)?;
-        let Some(wrapped) = found else {
-            let erased: Option<i64> =
-                sqlx::query_scalar("SELECT subject FROM erasures WHERE subject = $1")
-                    .bind(subject.cast_signed())
-                    .fetch_optional(&mut *reading)
-                    .await
-                    .map_err(unavailable)?;
-            return Err(match erased {
-                Some(_) => SubjectKeyError::Erased(subject),
-                None => SubjectKeyError::NoKey(subject),
-            });
+        let _reading = self.reading.read().await;
+        let found = match &self.table {
+            Table::Sqlite(table) => table.find(subject).await,
+            Table::Postgres(table) => table.find(subject).await,
+        };
+        let wrapped = match found.map_err(unavailable)? {
+            Found::Key(wrapped) => wrapped,
+            Found::Erased => return Err(SubjectKeyError::Erased(subject)),
+            Found::Nothing => return Err(SubjectKeyError::NoKey(subject)),
         };
         let key = self
             .unwrap_key(subject, &wrapped)
@@ -212,55 +201,30 @@ impl SubjectKeys {
     }
 
     /// As [`Self::erase`], for several; also applies erasures again after a restore. When it returns the keys are gone
-    /// from table and log. After an error repeat it.
+    /// from the table, and from the log of an SQLite file. After an error repeat it.
     pub async fn erase_many(&self, subjects: &[u64]) -> Result<(), SubjectKeyChangeError> {
-        let mut writing = self.writing.lock().await;
-        let _no_reading = self.reading.lock().await;
-        let mut transaction = writing.begin().await.map_err(unchanged)?;
-        for subject in subjects {
-            sqlx::query(
-                "INSERT INTO erasures (subject) VALUES ($1) ON CONFLICT (subject) DO NOTHING",
-            )
-            .bind(subject.cast_signed())
-            .execute(&mut *transaction)
-            .await
-            .map_err(unchanged)?;
-            sqlx::query("DELETE FROM subject_keys WHERE subject = $1")
-                .bind(subject.cast_signed())
-                .execute(&mut *transaction)
-                .await
-                .map_err(unchanged)?;
-        }
+        let _changing = self.changing.lock().await;
+        let _no_reading = self.reading.write().await;
         {
             let mut cache = self.cache();
             for subject in subjects {
                 cache.remove(*subject);
             }
         }
-        transaction.commit().await.map_err(unchanged)?;
-        // The log still holds the pages as they were before.
-        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_one(&mut *writing)
-            .await
-            .map_err(unchanged)?;
-        let busy: i64 = emptied.try_get(0).map_err(unchanged)?;
-        if busy != 0 {
-            return Err(SubjectKeyChangeError(
-                "another reader keeps the old pages in the log".to_owned(),
-            ));
+        match &self.table {
+            Table::Sqlite(table) => table.erase(subjects).await,
+            Table::Postgres(table) => table.erase(subjects).await.map_err(unchanged),
         }
-        Ok(())
     }
 
     /// Everybody who was ever erased, in ascending order.
     pub async fn erased(&self) -> Result<Vec<u64>, SubjectKeyError> {
-        let mut reading = self.reading.lock().await;
-        let subjects: Vec<i64> =
-            sqlx::query_scalar("SELECT subject FROM erasures ORDER BY subject")
-                .fetch_all(&mut *reading)
-                .await
-                .map_err(|error| SubjectKeyError::Unavailable(error.to_string()))?;
-        let mut subjects: Vec<u64> = subjects.into_iter().map(i64::cast_unsigned).collect();
+        let subjects = match &self.table {
+            Table::Sqlite(table) => table.erased().await,
+            Table::Postgres(table) => table.erased().await,
+        };
+        let subjects = subjects.map_err(unavailable)?.into_iter();
+        let mut subjects: Vec<u64> = subjects.map(i64::cast_unsigned).collect();
         subjects.sort_unstable();
         Ok(subjects)
     }
@@ -285,10 +249,15 @@ impl SubjectKeys {
         self.get(subject).await?.open_text(subject, context, sealed)
     }
 
-    /// Finishes what is under way and lets go of the file.
+    /// Finishes what is under way and lets go of the table.
     pub async fn close(self) -> Result<(), SubjectKeyChangeError> {
-        self.reading.into_inner().close().await.map_err(unchanged)?;
-        self.writing.into_inner().close().await.map_err(unchanged)
+        match self.table {
+            Table::Sqlite(table) => table.close().await.map_err(unchanged),
+            Table::Postgres(table) => {
+                table.close().await;
+                Ok(())
+            }
+        }
     }
 
     fn unwrap_key(&self, subject: u64, wrapped: &[u8]) -> Option<SubjectKey> {
@@ -369,17 +338,8 @@ fn draw(count: usize) -> Vec<SubjectKey> {
         .collect()
 }
 
-/// `$1` is the master key's id, then come subject and wrapped key in turn.
-fn insert_statement(keys: usize) -> String {
-    let mut statement =
-        "INSERT INTO subject_keys (master_key_id, subject, wrapped) VALUES ".to_owned();
-    for key in 0..keys {
-        let separator = if key == 0 { "" } else { ", " };
-        let (subject, wrapped) = (2 * key + 2, 2 * key + 3);
-        statement.push_str(&format!("{separator}($1, ${subject}, ${wrapped})"));
-    }
-    statement.push_str(" ON CONFLICT (subject) DO NOTHING");
-    statement
+fn unavailable(error: sqlx::Error) -> SubjectKeyError {
+    SubjectKeyError::Unavailable(error.to_string())
 }
 
 fn unchanged(error: sqlx::Error) -> SubjectKeyChangeError {

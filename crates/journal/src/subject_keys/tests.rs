@@ -3,21 +3,32 @@
 use std::fs;
 use std::path::PathBuf;
 
+use private_postgres::Cluster;
 use tempfile::TempDir;
 
 use super::*;
 
-struct InFolder {
+/// Where a table is: in a file of a folder, or in a database.
+struct Place {
     folder: TempDir,
+    store: Option<PostgresStore>,
     keyring: Keyring,
 }
 
-impl InFolder {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+impl Place {
+    fn in_folder() -> Self {
         Self {
-            folder,
+            folder: tempfile::tempdir().expect("a folder"),
+            store: None,
             keyring: Keyring::derived_for_simulation(1),
+        }
+    }
+
+    fn in_postgres() -> Self {
+        let url = Cluster::shared().database();
+        Self {
+            store: Some(PostgresStore::parse(&url).expect("a URL")),
+            ..Self::in_folder()
         }
     }
 
@@ -26,15 +37,41 @@ impl InFolder {
     }
 
     async fn open(&self) -> SubjectKeys {
-        SubjectKeys::open(self.path(), &self.keyring)
-            .await
-            .expect("opened")
+        let opened = match &self.store {
+            None => SubjectKeys::open(self.path(), &self.keyring).await,
+            Some(store) => SubjectKeys::open_postgres(store, &self.keyring).await,
+        };
+        opened.expect("opened")
     }
 }
 
-#[tokio::test]
-async fn a_text_opens_for_its_subject_and_place_only() {
-    let place = InFolder::new();
+/// Facts of every table, whichever database it is in.
+macro_rules! facts_of_both {
+    ($($fact:ident)*) => {
+        mod in_a_file {$(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $fact() {
+                super::$fact(super::Place::in_folder()).await;
+            }
+        )*}
+        mod in_postgres {$(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $fact() {
+                super::$fact(super::Place::in_postgres()).await;
+            }
+        )*}
+    };
+}
+
+facts_of_both! {
+    a_text_opens_for_its_subject_and_place_only
+    a_key_is_there_after_opening_again_and_is_never_replaced
+    an_erased_subject_is_unreadable_and_gets_no_other_key
+    many_keys_are_made_at_once_all_different
+    tasks_that_use_and_erase_at_once_never_see_an_erased_key_again
+}
+
+async fn a_text_opens_for_its_subject_and_place_only(place: Place) {
     let keys = place.open().await;
     assert_eq!(keys.create_many(&[1, 2]).await, Ok(2));
     let sealed = keys.seal_text(1, b"name", "王小明").await.expect("sealed");
@@ -72,9 +109,7 @@ async fn a_text_opens_for_its_subject_and_place_only() {
     assert_ne!(sealed, again, "equal texts cannot be told");
 }
 
-#[tokio::test]
-async fn a_key_is_there_after_opening_again_and_is_never_replaced() {
-    let place = InFolder::new();
+async fn a_key_is_there_after_opening_again_and_is_never_replaced(place: Place) {
     let keys = place.open().await;
     assert_eq!(keys.create_many(&[7, 7, u64::MAX]).await, Ok(2));
     let sealed = keys.seal_text(7, b"", "text").await.expect("sealed");
@@ -89,9 +124,7 @@ async fn a_key_is_there_after_opening_again_and_is_never_replaced() {
     );
 }
 
-#[tokio::test]
-async fn an_erased_subject_is_unreadable_and_gets_no_other_key() {
-    let place = InFolder::new();
+async fn an_erased_subject_is_unreadable_and_gets_no_other_key(place: Place) {
     let keys = place.open().await;
     keys.create_many(&[1, 2]).await.expect("made");
     let sealed = keys.seal_text(1, b"", "text").await.expect("sealed");
@@ -119,15 +152,19 @@ async fn an_erased_subject_is_unreadable_and_gets_no_other_key() {
 
 #[tokio::test]
 async fn nothing_of_an_erased_key_stays_in_the_files() {
-    let place = InFolder::new();
+    let place = Place::in_folder();
     let keys = place.open().await;
     keys.create_many(&(1..=300).collect::<Vec<_>>())
         .await
         .expect("made");
     let wrapped: Vec<u8> = {
-        let mut reading = keys.reading.lock().await;
-        let found = sqlx::query_scalar("SELECT wrapped FROM subject_keys WHERE subject = 150");
-        found.fetch_one(&mut *reading).await.expect("read")
+        match &keys.table {
+            Table::Sqlite(table) => match table.find(150).await.expect("read") {
+                Found::Key(wrapped) => wrapped,
+                Found::Erased | Found::Nothing => panic!("it has a key"),
+            },
+            Table::Postgres(_) => panic!("it is a file"),
+        }
     };
     let traces = || {
         let files = fs::read_dir(place.folder.path()).expect("listed");
@@ -143,12 +180,12 @@ async fn nothing_of_an_erased_key_stays_in_the_files() {
 
 #[tokio::test]
 async fn a_restored_table_takes_the_erasures_again() {
-    let place = InFolder::new();
+    let place = Place::in_folder();
     let keys = place.open().await;
     keys.create_many(&[1, 2, 3]).await.expect("made");
     let sealed = keys.seal_text(2, b"", "text").await.expect("sealed");
     keys.close().await.expect("closed");
-    let backup = InFolder::new();
+    let backup = Place::in_folder();
     fs::copy(place.path(), backup.path()).expect("copied");
     let keys = place.open().await;
     keys.erase(2).await.expect("erased");
@@ -196,9 +233,7 @@ async fn keys_wrapped_before_a_rotation_open_after_it_and_another_keyring_opens_
     );
 }
 
-#[tokio::test]
-async fn many_keys_are_made_at_once_all_different() {
-    let place = InFolder::new();
+async fn many_keys_are_made_at_once_all_different(place: Place) {
     let keys = place.open().await;
     let subjects: Vec<u64> = (1..=2345).collect();
     assert_eq!(keys.create_many(&subjects).await, Ok(2345));
@@ -212,9 +247,7 @@ async fn many_keys_are_made_at_once_all_different() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tasks_that_use_and_erase_at_once_never_see_an_erased_key_again() {
-    let place = InFolder::new();
+async fn tasks_that_use_and_erase_at_once_never_see_an_erased_key_again(place: Place) {
     let keys = Arc::new(place.open().await);
     let subjects: Vec<u64> = (1..=40).collect();
     keys.create_many(&subjects).await.expect("made");
@@ -252,10 +285,30 @@ async fn tasks_that_use_and_erase_at_once_never_see_an_erased_key_again() {
 
 #[tokio::test]
 async fn a_second_process_is_refused() {
-    let place = InFolder::new();
+    let place = Place::in_folder();
     let _keys = place.open().await;
     let error = SubjectKeys::open(place.path(), &place.keyring)
         .await
         .expect_err("in use");
     assert_eq!(error.code(), "store_in_use");
+}
+
+#[tokio::test]
+async fn what_one_node_erased_no_other_node_gives_a_key_again() {
+    let place = Place::in_postgres();
+    let (one, other) = (place.open().await, place.open().await);
+    assert_eq!(one.create_many(&[1, 2]).await, Ok(2));
+    assert_eq!(other.create_many(&[2, 3]).await, Ok(1));
+    let sealed = one.seal_text(2, b"", "text").await.expect("sealed");
+    assert_eq!(
+        other.open_text(2, b"", &sealed).await.as_deref(),
+        Ok("text")
+    );
+    one.erase_many(&[4, 3, 4]).await.expect("erased");
+    assert_eq!(other.create_many(&[3, 4, 5]).await, Ok(1));
+    for erased in [3, 4] {
+        let key = place.open().await.get(erased).await.map(drop);
+        assert_eq!(key, Err(SubjectKeyError::Erased(erased)));
+    }
+    assert_eq!(other.erased().await, Ok(vec![3, 4]));
 }
