@@ -42,6 +42,9 @@ pub struct Args {
     /// Where the stores are made; a new folder in it is used and removed.
     #[arg(long, default_value = ".")]
     pub data: PathBuf,
+    /// Lets the views follow during the loads, on the same two hands; otherwise they take all of it in afterwards, measured apart.
+    #[arg(long)]
+    pub views: bool,
     /// One JSON object instead of a table: the charges under a mandate, with the other runs beside them.
     #[arg(long)]
     pub json: bool,
@@ -73,15 +76,23 @@ pub async fn run(args: Args) -> Result<(), BenchError> {
     std::fs::create_dir_all(&folder)?;
     let outcome = in_folder(&args, folder.clone()).await;
     std::fs::remove_dir_all(&folder)?;
-    let lines = outcome?;
+    let outcome = outcome?;
+    let lines = &outcome.lines;
     if args.json {
-        let [ceiling, charges, payments] = &lines;
+        let [ceiling, charges, payments] = lines;
         let mut object = serde_json::to_value(charges).unwrap_or_default();
         object["whole_payments"] = serde_json::to_value(payments).unwrap_or_default();
         object["ceiling"] = serde_json::to_value(ceiling).unwrap_or_default();
+        object["views"] = serde_json::to_value(outcome.views).unwrap_or_default();
         println!("{object}");
     } else {
-        println!("{}", table(&lines));
+        println!("{}", table(lines));
+        if let Some(views) = &outcome.views {
+            println!(
+                "The views took in {} payments at {} payments/s, with {:.1} µs of CPU each.",
+                views.payments, views.payments_per_s, views.cpu_us_per_payment
+            );
+        }
         println!(
             "CPU is server and load generator together; every payment is on disk before it is answered."
         );
@@ -89,7 +100,21 @@ pub async fn run(args: Args) -> Result<(), BenchError> {
     Ok(())
 }
 
-async fn in_folder(args: &Args, folder: PathBuf) -> Result<[Line; 3], BenchError> {
+/// What the runs did, and what the views did with it afterwards unless they followed all the time.
+struct Outcome {
+    lines: [Line; 3],
+    views: Option<Followed>,
+}
+
+/// How fast the views took in what the loads had left in the journal.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+struct Followed {
+    payments: u64,
+    payments_per_s: u64,
+    cpu_us_per_payment: f64,
+}
+
+async fn in_folder(args: &Args, folder: PathBuf) -> Result<Outcome, BenchError> {
     let config = Config {
         data: folder.join("data"),
         keyring: folder.join("keyring.toml"),
@@ -121,6 +146,7 @@ async fn in_folder(args: &Args, folder: PathBuf) -> Result<[Line; 3], BenchError
     };
     let bench = Arc::new(bench);
 
+    node.views.pause(!args.views);
     let ceiling = bench.load("do nothing", args, Load::Nothing).await?;
     let ceiling_line = Line::of("do nothing", &ceiling, 0);
     let per_s = ceiling_line.requests_per_s;
@@ -138,9 +164,32 @@ async fn in_folder(args: &Args, folder: PathBuf) -> Result<[Line; 3], BenchError
         Line::of("charges under a mandate", &charges, per_s),
         Line::of("create, prompt, approve", &payments, per_s),
     ];
+    let views = if args.views {
+        None
+    } else {
+        Some(follow_up(&node, charges.payments + payments.payments).await?)
+    };
     served.stop(Duration::from_secs(1)).await;
     started.stop();
-    Ok(lines)
+    Ok(Outcome { lines, views })
+}
+
+/// Lets the views take in all that waits for them, and measures it.
+async fn follow_up(node: &Node, payments: u64) -> Result<Followed, BenchError> {
+    let wanted = *node.engine.position().borrow();
+    let (begun, cpu) = (Instant::now(), cpu_time());
+    node.views.pause(false);
+    let mut positions = node.views.positions();
+    let reached = positions.wait_for(|now| *now >= wanted).await;
+    reached.map_err(|_| std::io::Error::other("the views stopped"))?;
+    let took = begun.elapsed().as_micros().max(1);
+    let cpu = cpu_time().saturating_sub(cpu);
+    let count = u32::try_from(payments.max(1)).unwrap_or(u32::MAX);
+    Ok(Followed {
+        payments,
+        payments_per_s: u64::try_from(u128::from(payments) * 1_000_000 / took).unwrap_or(u64::MAX),
+        cpu_us_per_payment: (cpu / count).as_secs_f64() * 1e6,
+    })
 }
 
 /// What the ceiling is measured with: reads the body, answers as much as a payment's answer has, and does nothing.

@@ -169,6 +169,7 @@ pub async fn start(
     durable: watch::Receiver<u64>,
 ) -> Result<Following, FollowError> {
     let (opened, position_seen) = oneshot::channel();
+    let (paused, pause_seen) = watch::channel(false);
     let pool = store::readers(&views);
     let held_journal = journal.clone();
     let thread = std::thread::Builder::new().name("views".to_owned());
@@ -190,7 +191,7 @@ pub async fn start(
             };
             let (position, seen) = watch::channel(writer.position());
             let _ = opened.send(Ok(seen));
-            follow(writer, &journal, &views, durable, &position).await;
+            follow(writer, &journal, &views, durable, pause_seen, &position).await;
         });
     });
     let thread = thread.map_err(|error| FollowError::Store(sqlx::Error::Io(error)))?;
@@ -201,6 +202,7 @@ pub async fn start(
         views: Views {
             pool,
             position,
+            paused,
             journal: held_journal,
             ids,
         },
@@ -234,11 +236,17 @@ async fn follow(
     journal: &Path,
     views: &Path,
     mut durable: watch::Receiver<u64>,
+    mut paused: watch::Receiver<bool>,
     position: &watch::Sender<u64>,
 ) {
     let mut rebuilt = false;
     let mut last = Instant::now();
     loop {
+        // A pause ends with whoever could end it, and with the engine.
+        tokio::select! {
+            _ = paused.wait_for(|paused| !paused) => {}
+            _ = durable.wait_for(|_| false) => {}
+        }
         match writer.step().await {
             Ok(true) => {
                 position.send_replace(writer.position());

@@ -79,11 +79,17 @@ impl EventNumber {
 pub struct Views {
     pool: SqlitePool,
     position: watch::Receiver<u64>,
+    paused: watch::Sender<bool>,
     journal: PathBuf,
     ids: PublicIds,
 }
 
 impl Views {
+    /// Lets the tables stay where they are until they are let go on; nothing is lost meanwhile.
+    pub fn pause(&self, paused: bool) {
+        self.paused.send_replace(paused);
+    }
+
     /// The journal's position that the tables show.
     pub fn position(&self) -> u64 {
         *self.position.borrow()
