@@ -1,12 +1,11 @@
 //! The driver around [`Pipeline`]: one thread decides, one makes durable.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
-    thread::JoinHandle,
+    thread::{JoinHandle, Thread},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,9 +14,16 @@ use paytone_domain::{
     time::{Moment, Timestamp},
 };
 use paytone_journal::{AppendError, Journal, Row};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{Core, Pipeline, pipeline::Answered, pipeline::Durable};
+
+/// How often the engine looks for commands while a row is being made durable.
+const MEANWHILE: Duration = Duration::from_micros(500);
+/// So many commands at once: there are likely to be more.
+const MANY: usize = 64;
+/// Longest without looking at the clock.
+const WATCH: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -79,7 +85,6 @@ enum Input {
         reply: oneshot::Sender<Answered<Vec<Answer>>>,
     },
     Read(Read),
-    Appended(Result<(), AppendError>),
     Stop,
 }
 
@@ -91,7 +96,7 @@ pub struct Engine {
     position: watch::Receiver<u64>,
 }
 
-/// The running engine; dropping it does not stop it.
+/// The running engine. It stops when it is asked to, and when every [`Engine`] is gone.
 pub struct Running {
     pub engine: Engine,
     pub stopped: oneshot::Receiver<StopReason>,
@@ -200,22 +205,34 @@ pub fn start<J: Journal + 'static>(
     let (durable, _) = broadcast::channel(options.broadcast);
     let (position, position_seen) = watch::channel(core.tip().map_or(0, |tip| tip.seq));
     let (stopped, stop_seen) = oneshot::channel();
-    let appended = inputs.clone();
-    let writer = std::thread::Builder::new()
-        .name("journal".to_owned())
-        .spawn(move || append_rows(journal, &to_append, &appended))?;
+    let (appended, results) = sync_channel(1);
+    let release = Release {
+        position,
+        durable: durable.clone(),
+    };
     let driver = Driver {
         pipeline: Pipeline::new(core, options.batch_items),
         inputs: commands,
-        rows: Some(rows),
-        durable: durable.clone(),
-        position,
+        rows,
+        results,
+        release: Releasing::start(release),
         batch_id: Box::new(batch_id),
         observe: Box::new(observe),
     };
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
         .spawn(move || {
+            let engine = std::thread::current();
+            let writer = std::thread::Builder::new()
+                .name("journal".to_owned())
+                .spawn(move || append_rows(journal, &to_append, &appended, &engine));
+            let writer = match writer {
+                Ok(writer) => writer,
+                Err(error) => {
+                    let _ = stopped.send(StopReason::JournalBroken(error.to_string()));
+                    return;
+                }
+            };
             let run = std::panic::AssertUnwindSafe(|| driver.run());
             let reason = std::panic::catch_unwind(run).unwrap_or(StopReason::Panicked);
             // The writer ends when its channel does.
@@ -235,7 +252,12 @@ pub fn start<J: Journal + 'static>(
 }
 
 /// The journal's thread: appends one row after the other; where it is unknown whether one was written, the same again.
-fn append_rows<J: Journal>(mut journal: J, rows: &Receiver<Row>, appended: &SyncSender<Input>) {
+fn append_rows<J: Journal>(
+    mut journal: J,
+    rows: &Receiver<Row>,
+    appended: &SyncSender<Result<(), AppendError>>,
+    engine: &Thread,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -252,8 +274,57 @@ fn append_rows<J: Journal>(mut journal: J, rows: &Receiver<Row>, appended: &Sync
                 result => break result,
             }
         };
-        if appended.send(Input::Appended(result)).is_err() {
+        if appended.send(result).is_err() {
             return;
+        }
+        engine.unpark();
+    }
+}
+
+/// Tells of durable batches and lets their answers out.
+struct Release {
+    position: watch::Sender<u64>,
+    durable: broadcast::Sender<Arc<Durable>>,
+}
+
+impl Release {
+    fn all(&self, durable: Arc<Durable>, answers: Vec<Ready>) {
+        let position = durable.seq;
+        self.position.send_replace(position);
+        // Nobody may be following.
+        let _ = self.durable.send(durable);
+        for answer in answers {
+            answer(position);
+        }
+    }
+}
+
+/// Where that is done: on the runtime of those who wait, if there is one. Waking hundreds of its tasks from outside costs the
+/// engine's thread more than deciding what they asked for.
+enum Releasing {
+    There(mpsc::UnboundedSender<(Arc<Durable>, Vec<Ready>)>),
+    Here(Release),
+}
+
+impl Releasing {
+    fn start(release: Release) -> Self {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return Self::Here(release);
+        };
+        let (batches, mut released) = mpsc::unbounded_channel();
+        runtime.spawn(async move {
+            while let Some((durable, answers)) = released.recv().await {
+                release.all(durable, answers);
+            }
+        });
+        Self::There(batches)
+    }
+
+    fn release(&self, durable: Arc<Durable>, answers: Vec<Ready>) {
+        match self {
+            Self::Here(release) => release.all(durable, answers),
+            // With the runtime, everybody who waited is gone.
+            Self::There(batches) => drop(batches.send((durable, answers))),
         }
     }
 }
@@ -261,10 +332,10 @@ fn append_rows<J: Journal>(mut journal: J, rows: &Receiver<Row>, appended: &Sync
 struct Driver {
     pipeline: Pipeline<Ready>,
     inputs: Receiver<Input>,
-    /// `None` once nothing more may be appended.
-    rows: Option<SyncSender<Row>>,
-    durable: broadcast::Sender<Arc<Durable>>,
-    position: watch::Sender<u64>,
+    rows: SyncSender<Row>,
+    /// What became of the row in flight.
+    results: Receiver<Result<(), AppendError>>,
+    release: Releasing,
     batch_id: Box<dyn FnMut() -> [u8; 16] + Send>,
     observe: Box<dyn FnMut(&Durable) + Send>,
 }
@@ -272,25 +343,29 @@ struct Driver {
 impl Driver {
     fn run(mut self) -> StopReason {
         let mut stopping = false;
-        let mut drained = VecDeque::new();
         loop {
-            if let Some(input) = self.next_input() {
-                drained.push_back(input);
-            }
-            // What waits belongs to the same batch, up to its limit.
-            while drained.len() < self.pipeline.room()
-                && let Ok(input) = self.inputs.try_recv()
-            {
-                drained.push_back(input);
-            }
-            self.pipeline.advance(wall());
-            for input in drained.drain(..) {
-                match input {
-                    Input::Appended(result) => {
-                        if let Err(reason) = self.appended(result) {
-                            return reason;
-                        }
+            match self.results.try_recv() {
+                Ok(result) => {
+                    if let Err(reason) = self.appended(result) {
+                        return reason;
                     }
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => {
+                    return StopReason::JournalBroken("the journal's thread ended".to_owned());
+                }
+            }
+            let mut next = if self.pipeline.is_in_flight() {
+                None
+            } else {
+                self.wait()
+            };
+            self.pipeline.advance(wall());
+            // What waits belongs to the same batch, up to its limit.
+            let mut decided = 0_usize;
+            while let Some(input) = next.take().or_else(|| self.next_input()) {
+                decided += 1;
+                match input {
                     Input::Stop => stopping = true,
                     // Not answered: whoever waits is told that the engine stopped.
                     Input::Command { .. } | Input::Commands { .. } | Input::Read(_) if stopping => {
@@ -299,32 +374,41 @@ impl Driver {
                 }
             }
             self.send_batch();
-            if stopping && !self.pipeline.is_in_flight() {
+            let is_in_flight = self.pipeline.is_in_flight();
+            if stopping && !is_in_flight {
                 return StopReason::Asked;
+            }
+            // Nothing can be answered before the row is durable, and being woken for each command would cost more than deciding
+            // it: the journal's thread wakes this one, and so does time, to decide a part of the next batch meanwhile.
+            if is_in_flight && decided < MANY {
+                std::thread::park_timeout(if self.pipeline.room() == 0 {
+                    WATCH
+                } else {
+                    MEANWHILE
+                });
             }
         }
     }
 
     /// Waits for something to do, no longer than until something is due.
-    fn next_input(&mut self) -> Option<Input> {
-        let pause = self
-            .pipeline
-            .next_due()
-            .map_or(Duration::from_secs(1), |at| {
-                Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
-            });
-        // While a batch is under way its answer wakes us.
-        let pause = if self.pipeline.is_in_flight() && self.pipeline.room() == 0 {
-            Duration::from_secs(1)
-        } else {
-            pause
-        };
+    fn wait(&self) -> Option<Input> {
+        let pause = self.pipeline.next_due().map_or(WATCH, |at| {
+            Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
+        });
         match self.inputs.recv_timeout(pause) {
             Ok(input) => Some(input),
             Err(RecvTimeoutError::Timeout) => None,
-            // The journal's thread holds a sender as long as this one runs.
+            // Nobody is left who could ask for anything.
             Err(RecvTimeoutError::Disconnected) => Some(Input::Stop),
         }
+    }
+
+    /// What waits already, as long as the open batch has room for it.
+    fn next_input(&self) -> Option<Input> {
+        if self.pipeline.room() == 0 {
+            return None;
+        }
+        self.inputs.try_recv().ok()
     }
 
     fn decide(&mut self, input: Input) {
@@ -358,7 +442,7 @@ impl Driver {
                 let ready = look(self.pipeline.state(), self.pipeline.moment());
                 self.when_durable(ready);
             }
-            Input::Appended(_) | Input::Stop => {}
+            Input::Stop => {}
         }
     }
 
@@ -370,12 +454,9 @@ impl Driver {
     }
 
     fn send_batch(&mut self) {
-        if let Some(rows) = &self.rows
-            && let Some(row) = self.pipeline.next_row(&mut self.batch_id)
-            && rows.send(row).is_err()
-        {
-            // The journal's thread is gone; its last word is in the channel.
-            self.rows = None;
+        if let Some(row) = self.pipeline.next_row(&mut self.batch_id) {
+            // If the journal's thread is gone, the channel of its results says so.
+            let _ = self.rows.send(row);
         }
     }
 
@@ -387,15 +468,8 @@ impl Driver {
                 };
                 // The next batch goes on its way before the answers of this one.
                 self.send_batch();
-                let position = durable.seq;
-                let durable = Arc::new(durable);
                 (self.observe)(&durable);
-                self.position.send_replace(position);
-                // Nobody may be following.
-                let _ = self.durable.send(durable);
-                for answer in answers {
-                    answer(position);
-                }
+                self.release.release(Arc::new(durable), answers);
                 Ok(())
             }
             Err(error @ AppendError::Conflict { .. }) => {
