@@ -122,14 +122,16 @@ impl Scene {
 
     /// All of the feed, once it shows what `after` rests on.
     pub async fn feed(&self, after: &Answer) -> Vec<Value> {
+        let feed = self.get_after("/v1/events", after).await.expect(200).body;
+        feed["data"].as_array().expect("a list").clone()
+    }
+
+    /// A list that shows at least what `after` has seen.
+    pub async fn get_after(&self, path: &str, after: &Answer) -> Answer {
         let position = after.headers["paytone-position"].to_str().expect("text");
         let key = Some(self.shop.key.as_str());
         let headers = [("paytone-position", position)];
-        let feed = self
-            .test
-            .send(Method::GET, "/v1/events", key, &headers, None);
-        let feed = feed.await.expect(200).body;
-        feed["data"].as_array().expect("a list").clone()
+        self.test.send(Method::GET, path, key, &headers, None).await
     }
 }
 

@@ -142,8 +142,10 @@ async fn from_asking_to_expiry_everything_is_alike() {
         looked.push(scene.payment(payment).await);
     }
     all_alike("looking", &looked);
+    let path = format!("/v1/payments/{}", text(&asked[0], "id"));
+    let last = scene.get(&path).await;
     let waiting = scene
-        .get("/v1/payments?status=awaiting_approval")
+        .get_after("/v1/payments?status=awaiting_approval", &last)
         .await
         .expect(200);
     all_alike(
@@ -161,7 +163,6 @@ async fn from_asking_to_expiry_everything_is_alike() {
     }
     all_alike("after the deadline", &over);
     assert_eq!(over[0]["status"], "expired");
-    let path = format!("/v1/payments/{}", text(&asked[0], "id"));
     let last = scene.get(&path).await.expect(200);
     let feed = scene.feed(&last).await;
     assert!(feed.iter().all(|event| event["type"] == "payment.expired"));
