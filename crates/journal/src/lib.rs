@@ -18,6 +18,7 @@
 //! | [`row`] | a row, its hash, how one is sealed |
 //! | [`store`] | the seam: [`Journal`], [`JournalReader`] and their errors |
 //! | [`sqlite`], [`postgres`], [`memory`] | its implementations |
+//! | [`either`] | the one that the settings name |
 //! | [`postgres_store`] | a PostgreSQL database of ours, for all that is kept in one |
 //! | [`chain`] | checks that rows form one unbroken chain |
 //! | [`conformance`] | what every implementation must do, as one suite |
@@ -29,6 +30,7 @@
 
 pub mod chain;
 pub mod conformance;
+pub mod either;
 mod exclusive;
 pub mod keyring;
 pub mod memory;
@@ -44,6 +46,7 @@ pub mod subject_keys;
 mod verdict;
 
 pub use chain::{ChainError, ChainVerifier, verify_chain};
+pub use either::{EitherJournal, EitherReader};
 pub use keyring::Keyring;
 pub use memory::MemoryJournal;
 pub use postgres::{PostgresJournal, PostgresReader};

@@ -26,7 +26,8 @@ use crate::store::{AppendError, Journal, JournalReader, OpenError, ReadError};
 use crate::stored::{RawRow, RawTip, row_of, tip_of};
 use crate::verdict::{Verdict, judge};
 
-pub(crate) const LAYOUT: Layout = Layout {
+pub(crate) const LAYOUT: Layout<'static> = Layout {
+    schema: "paytone",
     name: "journal",
     version: 1,
     create: &[

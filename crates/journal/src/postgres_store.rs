@@ -36,10 +36,6 @@ const PARAMETERS: &[&str] = &[
     "application_name",
     "options",
 ];
-const MARKS: &[&str] = &[
-    "CREATE SCHEMA IF NOT EXISTS paytone",
-    "CREATE TABLE IF NOT EXISTS paytone.stores (name TEXT PRIMARY KEY, version BIGINT NOT NULL, id BYTEA NOT NULL)",
-];
 /// How often tables are looked for again that another node is making at the same time.
 const MAKING_TRIES: usize = 8;
 
@@ -51,19 +47,46 @@ pub struct PostgresStore {
     standby: bool,
 }
 
-/// Tables of one kind, marked with their version in `paytone.stores`.
+/// Tables of one kind, marked with their version in the table `stores` of their schema.
 #[derive(Debug)]
-pub struct Layout {
+pub struct Layout<'a> {
+    /// The schema that they are in.
+    pub schema: &'static str,
     /// Its name among the marks.
     pub name: &'static str,
     /// Grows when the tables change.
     pub version: i64,
     /// Makes the tables, a statement each.
-    pub create: &'static [&'static str],
+    pub create: &'a [&'a str],
     /// Makes them quicker where the engine knows how; a refusal changes nothing else.
-    pub tune: &'static [&'static str],
+    pub tune: &'a [&'a str],
     /// What a role needs on them that did not make them.
-    pub grants: &'static [&'static str],
+    pub grants: &'a [&'a str],
+}
+
+impl Layout<'_> {
+    fn make_schema(&self) -> String {
+        format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema)
+    }
+
+    fn make_marks(&self) -> String {
+        format!(
+            "CREATE TABLE IF NOT EXISTS {}.stores \
+             (name TEXT PRIMARY KEY, version BIGINT NOT NULL, id BYTEA NOT NULL)",
+            self.schema
+        )
+    }
+
+    /// Marks the tables as ours.
+    fn mark(&self) -> String {
+        let mut id = [0; 16];
+        rand::fill(&mut id).expect("the system has a source of randomness");
+        let id = data_encoding::HEXLOWER.encode(&id);
+        format!(
+            "INSERT INTO {}.stores (name, version, id) VALUES ('{}', {}, '\\x{id}')",
+            self.schema, self.name, self.version
+        )
+    }
 }
 
 impl PostgresStore {
@@ -202,12 +225,12 @@ impl PostgresStore {
     pub async fn find(
         &self,
         connection: &mut PgConnection,
-        layout: &Layout,
+        layout: &Layout<'_>,
         make: bool,
     ) -> Result<[u8; 16], OpenError> {
         let mut refused = String::new();
         for _ in 0..MAKING_TRIES {
-            if let Some((version, id)) = self.mark(connection, layout).await? {
+            if let Some((version, id)) = self.mark(connection, layout.schema, layout.name).await? {
                 if version != layout.version {
                     return Err(self.unfit(format!(
                         "its tables {} have format {version}, not {}",
@@ -233,13 +256,35 @@ impl PostgresStore {
         )))
     }
 
+    /// Makes the tables of a layout where they are not there. Gives back which ones they are.
+    pub async fn prepare(&self, layout: &Layout<'_>) -> Result<[u8; 16], OpenError> {
+        let connection = self.connect(layout.schema).await;
+        let mut connection = connection.map_err(|error| self.failed(&error))?;
+        let id = self.find(&mut connection, layout, true).await?;
+        // A server that does not want to hear it has nothing to lose by it.
+        let _ = connection.close().await;
+        Ok(id)
+    }
+
+    /// Which version of a layout is there, if any.
+    pub async fn version(
+        &self,
+        connection: &mut PgConnection,
+        layout: &Layout<'_>,
+    ) -> Result<Option<i64>, OpenError> {
+        let mark = self.mark(connection, layout.schema, layout.name).await?;
+        Ok(mark.map(|(version, _)| version))
+    }
+
     async fn mark(
         &self,
         connection: &mut PgConnection,
-        layout: &Layout,
+        schema: &'static str,
+        name: &'static str,
     ) -> Result<Option<(i64, Vec<u8>)>, OpenError> {
-        let found = sqlx::query_as("SELECT version, id FROM paytone.stores WHERE name = $1")
-            .bind(layout.name)
+        let text = format!("SELECT version, id FROM {schema}.stores WHERE name = $1");
+        let found = sqlx::query_as(AssertSqlSafe(text))
+            .bind(name)
             .fetch_optional(connection)
             .await;
         match found {
@@ -253,18 +298,36 @@ impl PostgresStore {
     async fn make(
         &self,
         connection: &mut PgConnection,
-        layout: &Layout,
+        layout: &Layout<'_>,
     ) -> Result<(), sqlx::Error> {
         let mut making = connection.begin().await?;
-        for statement in MARKS.iter().chain(layout.create) {
-            making.execute(sqlx::raw_sql(*statement)).await?;
+        // Whoever owns a schema need not be one who may make them.
+        let there: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_namespace WHERE nspname = $1")
+            .bind(layout.schema)
+            .fetch_one(&mut *making)
+            .await?;
+        if there == 0 {
+            making
+                .execute(sqlx::raw_sql(AssertSqlSafe(layout.make_schema())))
+                .await?;
         }
-        let mark = mark_statement(layout);
-        making.execute(sqlx::raw_sql(AssertSqlSafe(mark))).await?;
+        making
+            .execute(sqlx::raw_sql(AssertSqlSafe(layout.make_marks())))
+            .await?;
+        for statement in layout.create {
+            making
+                .execute(sqlx::raw_sql(AssertSqlSafe(*statement)))
+                .await?;
+        }
+        making
+            .execute(sqlx::raw_sql(AssertSqlSafe(layout.mark())))
+            .await?;
         making.commit().await?;
         for statement in layout.tune {
             // Only speed rests on it.
-            let _ = connection.execute(sqlx::raw_sql(*statement)).await;
+            let _ = connection
+                .execute(sqlx::raw_sql(AssertSqlSafe(*statement)))
+                .await;
         }
         Ok(())
     }
@@ -317,30 +380,37 @@ pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgresql://") || url.starts_with("postgres://")
 }
 
-/// Makes the tables of these layouts, and lets `role` do with them what a node does: for who makes them as another role.
-pub fn script(layouts: &[&Layout], role: &str) -> String {
+/// Makes the journal and the table of keys, lets `role` do with them what a node does, and gives it schemas of its own for
+/// what it makes itself. For who makes tables as another role; to be run once, by the owner of the database.
+#[must_use]
+pub fn script(own_schemas: &[&str], role: &str) -> String {
     let quoted = format!("\"{}\"", role.replace('"', "\"\""));
-    let mut lines: Vec<String> = MARKS.iter().map(|line| (*line).to_owned()).collect();
-    lines.push(format!("GRANT USAGE ON SCHEMA paytone TO {quoted}"));
-    lines.push(format!("GRANT SELECT ON paytone.stores TO {quoted}"));
-    for layout in layouts {
+    let layouts = [
+        crate::postgres::LAYOUT,
+        crate::subject_keys::postgres::LAYOUT,
+    ];
+    let mut lines = Vec::new();
+    for layout in &layouts {
+        lines.push(layout.make_schema());
+        lines.push(layout.make_marks());
         let made = layout.create.iter().chain(layout.tune);
         lines.extend(made.map(|line| (*line).to_owned()));
-        lines.push(mark_statement(layout));
+        lines.push(layout.mark());
+        lines.push(format!(
+            "GRANT USAGE ON SCHEMA {} TO {quoted}",
+            layout.schema
+        ));
+        lines.push(format!(
+            "GRANT SELECT ON {}.stores TO {quoted}",
+            layout.schema
+        ));
         let grants = layout.grants.iter();
         lines.extend(grants.map(|grant| format!("GRANT {grant} TO {quoted}")));
     }
+    for schema in own_schemas {
+        lines.push(format!("CREATE SCHEMA {schema} AUTHORIZATION {quoted}"));
+    }
     lines.iter().map(|line| format!("{line};\n")).collect()
-}
-
-fn mark_statement(layout: &Layout) -> String {
-    let mut id = [0; 16];
-    rand::fill(&mut id).expect("the system has a source of randomness");
-    let id = data_encoding::HEXLOWER.encode(&id);
-    format!(
-        "INSERT INTO paytone.stores (name, version, id) VALUES ('{}', {}, '\\x{id}')",
-        layout.name, layout.version
-    )
 }
 
 /// What a failed statement means.

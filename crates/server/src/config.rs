@@ -1,6 +1,7 @@
 //! Settings of this node. Rules, limits and price plans are not here: they are journaled commands.
 
 use std::{
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -26,11 +27,39 @@ pub struct Config {
     pub home_country: String,
     /// How one-time codes reach a phone, first usable one first.
     pub code_channels: Vec<String>,
+    pub store: Store,
     pub limits: Limits,
     pub webhooks: Webhooks,
     pub bank: Option<Bank>,
     /// Settled once, when the journal begins.
     pub begin: Begin,
+}
+
+/// Where journal, subject keys, views and deliveries are.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// `postgresql://…`; empty for SQLite files in `data`. It may carry a password.
+    pub url: String,
+    /// A file with the URL, instead.
+    pub url_file: PathBuf,
+    /// Several nodes share it: every commit must be on a standby before it is answered.
+    pub ha: bool,
+    /// Lets the server run without a synchronous standby all the same.
+    pub allow_without_standby: bool,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = if self.url.is_empty() { "" } else { "(secret)" };
+        formatter
+            .debug_struct("Store")
+            .field("url", &url)
+            .field("url_file", &self.url_file)
+            .field("ha", &self.ha)
+            .field("allow_without_standby", &self.allow_without_standby)
+            .finish()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +121,7 @@ impl Default for Config {
             origin: "http://127.0.0.1:8400".to_owned(),
             home_country: "CN".to_owned(),
             code_channels: Vec::new(),
+            store: Store::default(),
             limits: Limits::default(),
             webhooks: Webhooks::default(),
             bank: None,
@@ -164,5 +194,18 @@ impl Config {
     /// The admin API's local socket.
     pub fn admin_socket(&self) -> PathBuf {
         self.data.join("admin.sock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_a_store_is_not_shown() {
+        let text = "[store]\nurl = \"postgresql://paytone:s3cret@db/books\"\n";
+        let config: Config = toml::from_str(text).expect("it parses");
+        assert!(config.store.url.contains("s3cret"));
+        assert!(!format!("{config:?}").contains("s3cret"));
     }
 }

@@ -18,7 +18,7 @@ use paytone_domain::{
     payment::PaymentEvent,
 };
 use paytone_engine::{Answered, Engine, EngineError, StopReason};
-use paytone_journal::{Keyring, PublicIds, SqliteJournal, SubjectKeys};
+use paytone_journal::{Keyring, PublicIds, SubjectKeys};
 use tokio::sync::{broadcast::error::RecvError, oneshot};
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     config::Config,
     edge::{directory::Directory, under_way::UnderWay, waiters::Waiters},
     import::Imports,
+    stores::Stores,
     views::{FollowError, Views, follow},
     webhooks::{Webhooks, WebhooksError},
 };
@@ -113,7 +114,8 @@ impl Node {
         })?;
         let code_channel = code_channel(&config, demo)?;
         let keyring = Keyring::load(&config.keyring)?;
-        let mut journal = SqliteJournal::open(config.journal()).await?;
+        let stores = Stores::of(&config)?;
+        let mut journal = stores.journal().await?;
         let mut batches = 0_u64;
         let core = paytone_engine::replay(&mut journal, |_, _| batches += 1).await?;
         tracing::info!(batches, "journal replayed");
@@ -125,7 +127,7 @@ impl Node {
             Some(_) => false,
             None => true,
         };
-        let subjects = SubjectKeys::open(config.subject_keys(), &keyring).await?;
+        let subjects = stores.subject_keys(&keyring).await?;
         let directory = Arc::new(Directory::of(core.state()));
         let observed = Arc::clone(&directory);
         let running = paytone_engine::start(
@@ -145,16 +147,11 @@ impl Node {
         let waiters = Arc::new(Hub::default());
         tokio::spawn(Arc::clone(&waiters).follow(engine.clone()));
         let ids = keyring.public_ids().clone();
-        let (views, following) = follow::start(
-            config.journal(),
-            config.views(),
-            ids.clone(),
-            engine.position(),
-        )
-        .await?
-        .into_parts();
+        let (views, following) = follow::start(stores.clone(), ids.clone(), engine.position())
+            .await?
+            .into_parts();
         let durable = *engine.position().borrow();
-        let webhooks = Webhooks::open(&config.deliveries(), &config.webhooks, durable).await?;
+        let webhooks = Webhooks::open(&stores.deliveries(), &config.webhooks, durable).await?;
         let news = Arc::new(News::new(config.limits.streams));
         let node = Arc::new(Self {
             config,

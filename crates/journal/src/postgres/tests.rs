@@ -137,7 +137,7 @@ async fn a_role_that_may_insert_and_select_is_enough_and_cannot_change_a_row() {
     let role = format!("node_{name}");
     let cluster = Cluster::shared();
     cluster.sql(&name, &format!("CREATE ROLE {role} LOGIN"));
-    cluster.sql(&name, &crate::postgres_store::script(&[&LAYOUT], &role));
+    cluster.sql(&name, &crate::postgres_store::script(&[], &role));
     let store = PostgresStore::parse(&cluster.url(&name, &role)).expect("a URL");
     let mut journal = PostgresJournal::open(&store).await.expect("opened");
     let row = next(&[]);

@@ -13,7 +13,8 @@ use crate::store::OpenError;
 /// Nodes look keys up that are not in memory; few at a time.
 const CONNECTIONS: u32 = 4;
 
-pub(crate) const LAYOUT: Layout = Layout {
+pub(crate) const LAYOUT: Layout<'static> = Layout {
+    schema: "paytone",
     name: "subject_keys",
     version: 1,
     create: &[

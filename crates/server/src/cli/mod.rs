@@ -17,6 +17,7 @@ mod rules;
 mod serve;
 mod show;
 mod stand_in_bank;
+mod store;
 mod subscriber;
 mod verify;
 mod views;
@@ -48,6 +49,9 @@ enum Command {
     Bench(bench::Args),
     /// Print every setting of a node with a comment and its default
     Config,
+    /// Where a node's stores are, when that is PostgreSQL
+    #[command(subcommand)]
+    Store(store::Command),
     /// The secrets outside every database
     Keyring(keyring::Args),
     /// Run a bank that delays, refuses, loses answers and succeeds late on demand
@@ -138,6 +142,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Config => config::run(),
+        Command::Store(command) => store::run(command),
         Command::Keyring(args) => keyring::run(args),
         Command::StandInBank(args) => stand_in_bank::run(args).await,
         Command::SignIn(on) => operator::sign_in(&on.reach, on.args).await,

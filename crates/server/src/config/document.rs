@@ -33,6 +33,26 @@ const COMMENTS: &[(&str, &str)] = &[
         "code_channels",
         "How one-time codes reach a phone, the first usable one first. `screen` exists only in the demo.",
     ),
+    (
+        "store",
+        "Where journal, subject keys, views and webhook deliveries are: SQLite files in `data`, or one PostgreSQL database.",
+    ),
+    (
+        "store.url",
+        "\"postgresql://user:password@host:5432/database?sslmode=verify-full\"; empty for SQLite. PGPASSWORD and the\n# password file count too.",
+    ),
+    (
+        "store.url_file",
+        "A file that holds the URL, instead of having it here.",
+    ),
+    (
+        "store.ha",
+        "Refuses to run unless PostgreSQL names a synchronous standby: what was answered then survives the loss of a machine.",
+    ),
+    (
+        "store.allow_without_standby",
+        "With `ha`: runs all the same, where the engine replicates in another way (YugabyteDB, CockroachDB, shared disks).",
+    ),
     ("limits", "What one node takes on."),
     (
         "limits.connections",

@@ -18,13 +18,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use paytone_domain::ids::KeyringFingerprint;
 use paytone_engine::{Batch, Core};
-use paytone_journal::{
-    ChainVerifier, Hash, JournalReader, Keyring, OpenError, ReadError, SqliteJournal,
-};
+use paytone_journal::{ChainVerifier, Hash, JournalReader, Keyring, OpenError, ReadError};
 
 pub use report::{Difference, Report};
 
-use crate::config::Config;
+use crate::{config::Config, stores::Stores};
 use books::Books;
 
 const ROWS: usize = 1_024;
@@ -46,10 +44,11 @@ pub async fn run(
     keyring: Option<&Keyring>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, VerifyError> {
-    let mut journal = SqliteJournal::reader(config.journal()).await?;
+    let stores = Stores::of(config)?;
+    let mut journal = stores.journal_reader().await?;
     let mut report = Report::default();
     // Before the journal's end is looked at: views never show more than the journal has.
-    let mut views = views::Seen::open(config, &mut report).await;
+    let mut views = views::Seen::open(&stores.views(), &mut report).await;
     let end = journal.last().await?.map_or(0, |tip| tip.seq);
     let mut chain = ChainVerifier::new();
     let mut core = Core::new();

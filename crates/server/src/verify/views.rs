@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use paytone_journal::Row;
-use sqlx::{Connection, SqliteConnection};
 
 use super::{books::Books, report::Report};
 use crate::{
-    config::Config,
+    stores::Place,
     views::store::{self, Progress},
 };
 
@@ -20,11 +19,8 @@ pub struct Seen {
 
 impl Seen {
     /// `None` if there are no views, which is no difference: they can be made again.
-    pub async fn open(config: &Config, report: &mut Report) -> Option<Self> {
-        if !config.views().exists() {
-            return None;
-        }
-        match read(config).await {
+    pub async fn open(place: &Place, report: &mut Report) -> Option<Self> {
+        match read(place).await {
             Ok(seen) => seen,
             Err(error) => {
                 report.differs("views", format!("the views cannot be read: {error}"));
@@ -88,18 +84,19 @@ impl Seen {
     }
 }
 
-async fn read(config: &Config) -> Result<Option<Seen>, sqlx::Error> {
-    let mut connection: SqliteConnection = store::reader(&config.views()).await?;
+async fn read(place: &Place) -> Result<Option<Seen>, sqlx::Error> {
     // One transaction: balances and position of the same moment, also while a server writes.
-    let mut moment = connection.begin().await?;
-    let Some(progress) = store::progress(&mut moment).await? else {
+    let Some(mut moment) = store::moment(place).await? else {
         return Ok(None);
     };
-    let rows: Vec<(String, i64, i64, i64)> =
-        sqlx::query_as("SELECT account, owner, posted, held FROM balances")
-            .fetch_all(&mut *moment)
-            .await?;
-    moment.rollback().await?;
+    let found: Option<(i64, Vec<u8>)> = moment.ask(store::PROGRESS).first().await?;
+    let Some(progress) = found.map(Progress::from) else {
+        return Ok(None);
+    };
+    let rows: Vec<(String, i64, i64, i64)> = moment
+        .ask("SELECT account, owner, posted, held FROM balances")
+        .all()
+        .await?;
     let balances = rows.into_iter().map(|(account, owner, posted, held)| {
         ((account, owner), (i128::from(posted), i128::from(held)))
     });

@@ -39,11 +39,13 @@ impl Views {
         after: u64,
         limit: u32,
     ) -> Result<Vec<MerchantEvent>, ViewsError> {
-        let rows = sqlx::query_as(select("merchant = $1 AND n > $2 ORDER BY n LIMIT $3"))
+        let rows = self
+            .pool
+            .ask(select("merchant = $1 AND n > $2 ORDER BY n LIMIT $3"))
             .bind(merchant.0.cast_signed())
             .bind(after.cast_signed())
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
+            .all()
             .await?;
         Ok(self.events(rows))
     }
@@ -54,10 +56,12 @@ impl Views {
         after: u64,
         limit: u32,
     ) -> Result<Vec<MerchantEvent>, ViewsError> {
-        let rows = sqlx::query_as(select("n > $1 ORDER BY n LIMIT $2"))
+        let rows = self
+            .pool
+            .ask(select("n > $1 ORDER BY n LIMIT $2"))
             .bind(after.cast_signed())
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
+            .all()
             .await?;
         Ok(self.events(rows))
     }
@@ -68,10 +72,12 @@ impl Views {
         merchant: MerchantId,
         n: EventNumber,
     ) -> Result<Option<MerchantEvent>, ViewsError> {
-        let rows = sqlx::query_as(select("merchant = $1 AND n = $2"))
+        let rows = self
+            .pool
+            .ask(select("merchant = $1 AND n = $2"))
             .bind(merchant.0.cast_signed())
             .bind(n.0.cast_signed())
-            .fetch_all(&self.pool)
+            .all()
             .await?;
         Ok(self.events(rows).pop())
     }

@@ -1,30 +1,30 @@
 //! The follower: reads the journal in order and writes the tables, on a thread of its own so that no request waits for it.
 //!
 //! ```text
-//!   Writer::step: read rows ─▶ want, load ─▶ project ─▶ write, progress ─▶ commit ─▶ position
+//!   Writer::step: read rows ─▶ claim ─▶ want, load ─▶ project ─▶ write ─▶ commit ─▶ position
 //! ```
+//! In PostgreSQL other nodes may write the same tables: who claims a position writes it, the others go on from there.
+//!
 //! **Invariant:** rows and progress are committed together. Views that are not of this journal, or that lack what it names, are
 //! dropped and made again. **Not here:** waiting for anything but the journal.
 
 use std::{
-    path::{Path, PathBuf},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use paytone_engine::{Batch, BatchError};
-use paytone_journal::{
-    JournalReader, OpenError, PublicIds, ReadError, Row, SqliteJournal, SqliteReader,
-};
-use sqlx::{Connection, SqliteConnection};
+use paytone_journal::{EitherReader, JournalReader, OpenError, PublicIds, ReadError, Row};
 use tokio::sync::{oneshot, watch};
 
 use super::{
     Misfit, Views,
+    overview::SizedJournal,
     project::Tables,
-    store::{self, Progress},
+    store::{self, Progress, StoreError},
     write::Statements,
 };
+use crate::{database::Session, stores::Stores};
 
 /// Rows of the journal taken together at most.
 const ROWS: usize = 512;
@@ -37,7 +37,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -56,28 +58,46 @@ impl FollowError {
     fn is_of_the_views(&self) -> bool {
         match self {
             Self::Misfit(_) | Self::AnotherJournal => true,
-            Self::Store(_) | Self::Open(_) | Self::Read(_) | Self::Batch { .. } => false,
+            Self::Database(_)
+            | Self::Store(_)
+            | Self::Open(_)
+            | Self::Read(_)
+            | Self::Batch { .. } => false,
         }
     }
 }
 
 /// Writes the tables; one step takes what waits in the journal.
 pub struct Writer {
-    reader: SqliteReader,
-    connection: SqliteConnection,
+    reader: EitherReader,
+    session: Session,
     statements: Statements,
     tables: Tables,
     position: u64,
 }
 
 impl Writer {
-    pub async fn open(journal: &Path, views: &Path) -> Result<Self, FollowError> {
-        let mut reader = SqliteJournal::reader(journal).await?;
-        let mut connection = store::open(views).await?;
-        let position = match store::progress(&mut connection).await? {
+    pub async fn open(stores: &Stores) -> Result<Self, FollowError> {
+        let reader = stores.journal_reader().await?;
+        let session = store::open(&stores.views()).await?;
+        let mut writer = Self {
+            reader,
+            session,
+            statements: Statements::default(),
+            tables: Tables::default(),
+            position: 0,
+        };
+        writer.resume().await?;
+        Ok(writer)
+    }
+
+    /// Goes on where the tables are, with nothing in memory of how they were.
+    async fn resume(&mut self) -> Result<(), FollowError> {
+        let found: Option<(i64, Vec<u8>)> = self.session.ask(store::PROGRESS).first().await?;
+        self.position = match found.map(Progress::from) {
             None => 0,
             Some(progress) => {
-                let row = reader.read(progress.position - 1, 1, 1).await?;
+                let row = self.reader.read(progress.position - 1, 1, 1).await?;
                 if row
                     .first()
                     .is_none_or(|row| row.hash.as_bytes()[..] != progress.hash[..])
@@ -87,15 +107,11 @@ impl Writer {
                 progress.position
             }
         };
-        let (mut statements, mut tables) = (Statements::default(), Tables::default());
-        tables.resume(&mut connection, &mut statements).await?;
-        Ok(Self {
-            reader,
-            connection,
-            statements,
-            tables,
-            position,
-        })
+        self.tables = Tables::default();
+        self.tables
+            .resume(&mut self.session, &mut self.statements)
+            .await?;
+        Ok(())
     }
 
     /// The position that the tables show.
@@ -114,28 +130,53 @@ impl Writer {
             hash: last.hash.as_bytes().to_vec(),
         };
         let batches = rows.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-        for (_, batch) in &batches {
+        self.session.begin().await?;
+        match self.take(&batches, &progress).await {
+            Ok(true) => {
+                self.session.commit().await?;
+                self.tables.written();
+                self.position = progress.position;
+            }
+            Ok(false) => {
+                // Another node wrote these rows.
+                self.session.roll_back().await?;
+                self.resume().await?;
+            }
+            Err(error) => {
+                // A session that is lost has nothing to undo.
+                let _ = self.session.roll_back().await;
+                return Err(error);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes what batches did; `false` if the tables are not where they were left.
+    async fn take(
+        &mut self,
+        batches: &[(u64, Batch)],
+        progress: &Progress,
+    ) -> Result<bool, FollowError> {
+        if !store::claim(&mut self.session, self.position, progress).await? {
+            return Ok(false);
+        }
+        for (_, batch) in batches {
             self.tables.want(batch);
         }
-        let mut transaction = self.connection.begin().await?;
         self.tables
-            .load(&mut transaction, &mut self.statements)
+            .load(&mut self.session, &mut self.statements)
             .await?;
-        for (seq, batch) in &batches {
+        for (seq, batch) in batches {
             self.tables.project(*seq, batch)?;
         }
         self.tables
-            .write(&mut transaction, &mut self.statements)
+            .write(&mut self.session, &mut self.statements)
             .await?;
-        store::set_progress(&mut transaction, &progress).await?;
-        transaction.commit().await?;
-        self.tables.written();
-        self.position = progress.position;
         Ok(true)
     }
 
     pub async fn close(self) -> Result<(), sqlx::Error> {
-        self.connection.close().await
+        self.session.close().await
     }
 }
 
@@ -163,15 +204,14 @@ impl Following {
 
 /// Starts following. It ends, with all in the tables that is in the journal, once `durable` has lost its sender.
 pub async fn start(
-    journal: PathBuf,
-    views: PathBuf,
+    stores: Stores,
     ids: PublicIds,
     durable: watch::Receiver<u64>,
 ) -> Result<Following, FollowError> {
     let (opened, position_seen) = oneshot::channel();
     let (paused, pause_seen) = watch::channel(false);
-    let pool = store::readers(&views);
-    let held_journal = journal.clone();
+    let pool = store::readers(&stores.views());
+    let held_stores = stores.clone();
     let thread = std::thread::Builder::new().name("views".to_owned());
     let thread = thread.spawn(move || {
         // Before anything is opened: the database's own thread inherits it.
@@ -181,7 +221,7 @@ pub async fn start(
             .build()
             .expect("a runtime for the views");
         runtime.block_on(async {
-            let writer = match open_or_rebuild(&journal, &views).await {
+            let writer = match open_or_rebuild(&stores).await {
                 Ok(writer) => writer,
                 Err(error) => {
                     // Whoever starts the node is waiting for this.
@@ -191,19 +231,19 @@ pub async fn start(
             };
             let (position, seen) = watch::channel(writer.position());
             let _ = opened.send(Ok(seen));
-            follow(writer, &journal, &views, durable, pause_seen, &position).await;
+            follow(writer, &stores, durable, pause_seen, &position).await;
         });
     });
-    let thread = thread.map_err(|error| FollowError::Store(sqlx::Error::Io(error)))?;
+    let thread = thread.map_err(|error| FollowError::Database(sqlx::Error::Io(error)))?;
     let position = position_seen
         .await
-        .map_err(|_| FollowError::Store(sqlx::Error::WorkerCrashed))??;
+        .map_err(|_| FollowError::Database(sqlx::Error::WorkerCrashed))??;
     Ok(Following {
         views: Views {
             pool,
             position,
             paused,
-            journal: held_journal,
+            journal: SizedJournal::of(held_stores),
             ids,
         },
         thread,
@@ -220,12 +260,12 @@ fn give_way() {
     }
 }
 
-async fn open_or_rebuild(journal: &Path, views: &Path) -> Result<Writer, FollowError> {
-    match Writer::open(journal, views).await {
+async fn open_or_rebuild(stores: &Stores) -> Result<Writer, FollowError> {
+    match Writer::open(stores).await {
         Err(error) if error.is_of_the_views() => {
             tracing::warn!(%error, "the views are made again");
-            store::drop_file(views).map_err(sqlx::Error::Io)?;
-            Writer::open(journal, views).await
+            store::drop_all(&stores.views()).await?;
+            Writer::open(stores).await
         }
         opened => opened,
     }
@@ -233,8 +273,7 @@ async fn open_or_rebuild(journal: &Path, views: &Path) -> Result<Writer, FollowE
 
 async fn follow(
     mut writer: Writer,
-    journal: &Path,
-    views: &Path,
+    stores: &Stores,
     mut durable: watch::Receiver<u64>,
     mut paused: watch::Receiver<bool>,
     position: &watch::Sender<u64>,
@@ -273,7 +312,7 @@ async fn follow(
             Err(error) => {
                 rebuilt = error.is_of_the_views();
                 tracing::error!(%error, rebuilt, "the views stopped; trying again");
-                match reopen(journal, views, rebuilt, &durable).await {
+                match reopen(stores, rebuilt, &durable).await {
                     Some(opened) => writer = opened,
                     None => return,
                 }
@@ -283,23 +322,18 @@ async fn follow(
 }
 
 /// Tries until it opens; what is in memory of a go that failed is of no use. `None` once the engine is gone.
-async fn reopen(
-    journal: &Path,
-    views: &Path,
-    empty: bool,
-    durable: &watch::Receiver<u64>,
-) -> Option<Writer> {
+async fn reopen(stores: &Stores, empty: bool, durable: &watch::Receiver<u64>) -> Option<Writer> {
     loop {
         tokio::time::sleep(PAUSE).await;
         durable.has_changed().ok()?;
         let opened = if empty {
             // Readers keep the file open, so that the rows go and the file stays.
-            match store::clear(views).await {
-                Ok(()) => Writer::open(journal, views).await,
+            match store::clear(&stores.views()).await {
+                Ok(()) => Writer::open(stores).await,
                 Err(error) => Err(error.into()),
             }
         } else {
-            Writer::open(journal, views).await
+            Writer::open(stores).await
         };
         match opened {
             Ok(writer) => return Some(writer),

@@ -9,7 +9,7 @@ use paytone_domain::{
     time::Timestamp,
 };
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, QueryBuilder};
+use sqlx::AssertSqlSafe;
 
 use super::{
     EventNumber, Views, ViewsError,
@@ -18,7 +18,7 @@ use super::{
         Row, TimelineRow,
     },
 };
-use crate::edge::ids::Public;
+use crate::{database::Built, edge::ids::Public};
 
 /// Which of a merchant's payments.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,34 +102,36 @@ impl Views {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<PaymentId>, ViewsError> {
-        let mut query = QueryBuilder::new("SELECT id FROM payments WHERE merchant = ");
-        query.push_bind(merchant.0.cast_signed());
+        let mut query = Built::new("SELECT id FROM payments WHERE merchant = ");
+        query.value(merchant.0.cast_signed());
         if let Some(status) = filter.status {
-            query.push(" AND status = ").push_bind(status.name());
+            query.text(" AND status = ").value(status.name());
         }
         if let Some(reference) = filter.reference_hash {
             query
-                .push(" AND reference_hash = ")
-                .push_bind(reference.cast_signed());
+                .text(" AND reference_hash = ")
+                .value(reference.cast_signed());
         }
         if let Some(before) = before {
-            query.push(" AND id < ").push_bind(before.cast_signed());
+            query.text(" AND id < ").value(before.cast_signed());
         }
         query
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(i64::from(limit));
-        let ids: Vec<i64> = query.build_query_scalar().fetch_all(&self.pool).await?;
+            .text(" ORDER BY id DESC LIMIT ")
+            .value(i64::from(limit));
+        let ids: Vec<(i64,)> = query.ask(&self.pool).all().await?;
         Ok(ids
             .into_iter()
-            .map(|id| PaymentId(id.cast_unsigned()))
+            .map(|(id,)| PaymentId(id.cast_unsigned()))
             .collect())
     }
 
     /// One payment as the views have it.
     pub async fn payment(&self, id: PaymentId) -> Result<Option<PaymentRow>, ViewsError> {
-        Ok(sqlx::query_as(select::<PaymentRow>("WHERE id = $1"))
+        Ok(self
+            .pool
+            .ask(select::<PaymentRow>("WHERE id = $1"))
             .bind(id.0.cast_signed())
-            .fetch_optional(&self.pool)
+            .first()
             .await?)
     }
 
@@ -146,37 +148,35 @@ impl Views {
             .map(|column| format!("payments.{column}"))
             .collect::<Vec<_>>()
             .join(", ");
-        let mut query = QueryBuilder::new(format!("SELECT {columns} FROM payments "));
+        let mut query = Built::new(&format!("SELECT {columns} FROM payments "));
         if let Some(payer) = payer {
             query
-                .push("JOIN history ON history.kind = 'payment' AND history.object = payments.id AND history.subscriber = ")
-                .push_bind(payer.0.cast_signed());
+                .text("JOIN history ON history.kind = 'payment' AND history.object = payments.id AND history.subscriber = ")
+                .value(payer.0.cast_signed());
         }
-        query.push(" WHERE 1 = 1");
+        query.text(" WHERE 1 = 1");
         if let Some(status) = internal_status {
-            query
-                .push(" AND internal_status = ")
-                .push_bind(status.name());
+            query.text(" AND internal_status = ").value(status.name());
         }
         if let Some(before) = before {
             query
-                .push(" AND payments.id < ")
-                .push_bind(before.0.cast_signed());
+                .text(" AND payments.id < ")
+                .value(before.0.cast_signed());
         }
         query
-            .push(" ORDER BY payments.id DESC LIMIT ")
-            .push_bind(i64::from(limit));
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+            .text(" ORDER BY payments.id DESC LIMIT ")
+            .value(i64::from(limit));
+        Ok(query.ask(&self.pool).all().await?)
     }
 
     /// A payment's refunds, oldest first.
     pub async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<RefundRow>, ViewsError> {
-        Ok(
-            sqlx::query_as(select::<RefundRow>("WHERE payment = $1 ORDER BY id"))
-                .bind(payment.0.cast_signed())
-                .fetch_all(&self.pool)
-                .await?,
-        )
+        Ok(self
+            .pool
+            .ask(select::<RefundRow>("WHERE payment = $1 ORDER BY id"))
+            .bind(payment.0.cast_signed())
+            .all()
+            .await?)
     }
 
     /// What reached a subscriber or moved their money, before `before` (`None`: from the newest), newest first.
@@ -187,14 +187,16 @@ impl Views {
         limit: u32,
     ) -> Result<Vec<HistoryItem>, ViewsError> {
         let before = before.map_or(i64::MAX, u64::cast_signed);
-        let rows: Vec<HistoryRow> = sqlx::query_as(select::<HistoryRow>(
-            "WHERE subscriber = $1 AND n < $2 ORDER BY n DESC LIMIT $3",
-        ))
-        .bind(subscriber.0.cast_signed())
-        .bind(before)
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
+        let rows: Vec<HistoryRow> = self
+            .pool
+            .ask(select::<HistoryRow>(
+                "WHERE subscriber = $1 AND n < $2 ORDER BY n DESC LIMIT $3",
+            ))
+            .bind(subscriber.0.cast_signed())
+            .bind(before)
+            .bind(i64::from(limit))
+            .all()
+            .await?;
         let mut items = Vec::with_capacity(rows.len());
         for row in rows {
             items.extend(self.history_item(row).await?);
@@ -208,12 +210,13 @@ impl Views {
         subscriber: SubscriberId,
         n: EventNumber,
     ) -> Result<Option<HistoryItem>, ViewsError> {
-        let row: Option<HistoryRow> =
-            sqlx::query_as(select::<HistoryRow>("WHERE subscriber = $1 AND n = $2"))
-                .bind(subscriber.0.cast_signed())
-                .bind(n.0.cast_signed())
-                .fetch_optional(&self.pool)
-                .await?;
+        let row: Option<HistoryRow> = self
+            .pool
+            .ask(select::<HistoryRow>("WHERE subscriber = $1 AND n = $2"))
+            .bind(subscriber.0.cast_signed())
+            .bind(n.0.cast_signed())
+            .first()
+            .await?;
         match row {
             Some(row) => self.history_item(row).await,
             None => Ok(None),
@@ -233,9 +236,10 @@ impl Views {
         };
         let refund: Option<RefundRow> = match kind {
             HistoryKind::Refund(id) => {
-                sqlx::query_as(select::<RefundRow>("WHERE id = $1"))
+                self.pool
+                    .ask(select::<RefundRow>("WHERE id = $1"))
                     .bind(id.0.cast_signed())
-                    .fetch_optional(&self.pool)
+                    .first()
                     .await?
             }
             HistoryKind::Payment(_)
@@ -266,11 +270,12 @@ impl Views {
 
     /// Everything that happened to a payment, oldest first. For staff: it shows what its merchant never sees.
     pub async fn timeline_of(&self, payment: PaymentId) -> Result<Vec<TimelineStep>, ViewsError> {
-        let rows: Vec<TimelineRow> =
-            sqlx::query_as(select::<TimelineRow>("WHERE payment = $1 ORDER BY n"))
-                .bind(payment.0.cast_signed())
-                .fetch_all(&self.pool)
-                .await?;
+        let rows: Vec<TimelineRow> = self
+            .pool
+            .ask(select::<TimelineRow>("WHERE payment = $1 ORDER BY n"))
+            .bind(payment.0.cast_signed())
+            .all()
+            .await?;
         Ok(rows.into_iter().map(|row| self.step(row)).collect())
     }
 
@@ -323,26 +328,32 @@ impl Views {
     /// What waits for a person, oldest first.
     pub async fn worklist(&self, limit: u32) -> Result<Worklist, ViewsError> {
         Ok(Worklist {
-            stuck: sqlx::query_as(select::<EffectRow>(
-                "WHERE state = 'stuck' ORDER BY id LIMIT $1",
-            ))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?,
-            proposals: sqlx::query_as(select::<ProposalRow>(
-                "WHERE status = 'waiting' ORDER BY id LIMIT $1",
-            ))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?,
+            stuck: self
+                .pool
+                .ask(select::<EffectRow>(
+                    "WHERE state = 'stuck' ORDER BY id LIMIT $1",
+                ))
+                .bind(i64::from(limit))
+                .all()
+                .await?,
+            proposals: self
+                .pool
+                .ask(select::<ProposalRow>(
+                    "WHERE status = 'waiting' ORDER BY id LIMIT $1",
+                ))
+                .bind(i64::from(limit))
+                .all()
+                .await?,
         })
     }
 
     /// What became of a proposal.
     pub async fn proposal(&self, id: ProposalId) -> Result<Option<ProposalRow>, ViewsError> {
-        Ok(sqlx::query_as(select::<ProposalRow>("WHERE id = $1"))
+        Ok(self
+            .pool
+            .ask(select::<ProposalRow>("WHERE id = $1"))
             .bind(id.0.cast_signed())
-            .fetch_optional(&self.pool)
+            .first()
             .await?)
     }
 
@@ -352,13 +363,15 @@ impl Views {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<OperatorActionRow>, ViewsError> {
-        Ok(sqlx::query_as(select::<OperatorActionRow>(
-            "WHERE n < $1 ORDER BY n DESC LIMIT $2",
-        ))
-        .bind(before.map_or(i64::MAX, u64::cast_signed))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?)
+        Ok(self
+            .pool
+            .ask(select::<OperatorActionRow>(
+                "WHERE n < $1 ORDER BY n DESC LIMIT $2",
+            ))
+            .bind(before.map_or(i64::MAX, u64::cast_signed))
+            .bind(i64::from(limit))
+            .all()
+            .await?)
     }
 
     /// Approvals of a subscriber that did not count, newest first.
@@ -367,12 +380,14 @@ impl Views {
         subscriber: SubscriberId,
         limit: u32,
     ) -> Result<Vec<RejectedRow>, ViewsError> {
-        Ok(sqlx::query_as(select::<RejectedRow>(
-            "WHERE subscriber = $1 ORDER BY n DESC LIMIT $2",
-        ))
-        .bind(subscriber.0.cast_signed())
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?)
+        Ok(self
+            .pool
+            .ask(select::<RejectedRow>(
+                "WHERE subscriber = $1 ORDER BY n DESC LIMIT $2",
+            ))
+            .bind(subscriber.0.cast_signed())
+            .bind(i64::from(limit))
+            .all()
+            .await?)
     }
 }

@@ -10,7 +10,7 @@
 //! | [`rows`], `schema.sql` | the tables |
 //! | [`project`] | what events do to them: a step function |
 //! | [`follow`] | the driver: reads the journal, writes the tables |
-//! | [`store`] | the database file |
+//! | [`store`] | the database: a file, or a schema of PostgreSQL |
 //! | [`feed`], [`lists`], [`overview`] | what is asked of them |
 //! | [`mod@rebuild`] | dropped and made again |
 //!
@@ -27,11 +27,12 @@ pub mod rows;
 pub mod store;
 mod write;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use paytone_journal::PublicIds;
-use sqlx::SqlitePool;
 use tokio::sync::watch;
+
+use crate::database::Pool;
 
 pub use feed::MerchantEvent;
 pub use follow::FollowError;
@@ -77,10 +78,10 @@ impl EventNumber {
 /// What edges hold: reads the tables. Cheap to clone.
 #[derive(Clone)]
 pub struct Views {
-    pool: SqlitePool,
+    pool: Pool,
     position: watch::Receiver<u64>,
     paused: watch::Sender<bool>,
-    journal: PathBuf,
+    journal: overview::SizedJournal,
     ids: PublicIds,
 }
 

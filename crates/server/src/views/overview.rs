@@ -7,9 +7,14 @@
 //! | `captured` | | the day and hour it was captured |
 //! | `merchant` | the merchant's id | the day it was captured, hour zero |
 
+use std::sync::Arc;
+
 use paytone_domain::{ids::MerchantId, time::BusinessDate};
+use paytone_journal::{EitherReader, JournalReader};
+use tokio::sync::Mutex;
 
 use super::{Views, ViewsError, rows::PaymentRow};
+use crate::stores::Stores;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overview {
@@ -62,6 +67,34 @@ pub struct JournalSize {
     pub bytes: u64,
 }
 
+/// The journal, asked how long it is. Cheap to clone.
+#[derive(Clone)]
+pub struct SizedJournal {
+    stores: Stores,
+    reader: Arc<Mutex<Option<EitherReader>>>,
+}
+
+impl SizedJournal {
+    pub fn of(stores: Stores) -> Self {
+        Self {
+            stores,
+            reader: Arc::default(),
+        }
+    }
+
+    /// Zero when nobody knows: it is shown, and nothing rests on it.
+    async fn bytes(&self) -> u64 {
+        let mut reader = self.reader.lock().await;
+        if reader.is_none() {
+            *reader = self.stores.journal_reader().await.ok();
+        }
+        match &mut *reader {
+            Some(reader) => reader.size_bytes().await.unwrap_or_default(),
+            None => 0,
+        }
+    }
+}
+
 type Counted = (String, String, i64, i64, i64);
 
 const TOP: usize = 10;
@@ -69,11 +102,10 @@ const LATEST: u32 = 20;
 
 impl Views {
     pub async fn overview(&self, date: BusinessDate) -> Result<Overview, ViewsError> {
-        let rows: Vec<Counted> = sqlx::query_as(
+        let rows: Vec<Counted> = self.pool.ask(
             "SELECT what, name, hour, payments, amount FROM daily WHERE date = $1 AND what <> 'merchant'",
         )
-        .bind(i64::from(date.0))
-        .fetch_all(&self.pool)
+        .bind(i64::from(date.0)).all()
         .await?;
         let mut overview = Overview {
             by_hour: (0..24)
@@ -84,7 +116,7 @@ impl Views {
                 .collect(),
             top_merchants: self.top_merchants(date).await?,
             latest: self.latest_payments(None, None, None, LATEST).await?,
-            journal: self.journal_size(),
+            journal: self.journal_size().await,
             ..Overview::default()
         };
         (
@@ -106,14 +138,16 @@ impl Views {
     }
 
     async fn top_merchants(&self, date: BusinessDate) -> Result<Vec<TopMerchant>, ViewsError> {
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT name, amount, payments FROM daily WHERE date = $1 AND what = 'merchant'
+        let rows: Vec<(String, i64, i64)> = self
+            .pool
+            .ask(
+                "SELECT name, amount, payments FROM daily WHERE date = $1 AND what = 'merchant'
              ORDER BY amount DESC LIMIT $2",
-        )
-        .bind(i64::from(date.0))
-        .bind(TOP as i64)
-        .fetch_all(&self.pool)
-        .await?;
+            )
+            .bind(i64::from(date.0))
+            .bind(TOP as i64)
+            .all()
+            .await?;
         let top = |(name, amount, payments): (String, i64, i64)| {
             Some(TopMerchant {
                 merchant: MerchantId(name.parse().ok()?),
@@ -126,15 +160,17 @@ impl Views {
 
     async fn standing(&self) -> Result<(u64, u64, u64, u64), ViewsError> {
         // Ids are given out in order and nobody goes away, so that the last one is how many there are.
-        let counts: (i64, i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT coalesce(max(id), 0) FROM subscribers),
+        let counts: (i64, i64, i64, i64) = self
+            .pool
+            .ask(
+                "SELECT (SELECT coalesce(max(id), 0) FROM subscribers),
                     (SELECT coalesce(max(id), 0) FROM merchants),
                     (SELECT count(*) FROM devices WHERE status = 'active'),
                     (SELECT count(*) FROM effects WHERE state = 'stuck')
                         + (SELECT count(*) FROM proposals WHERE status = 'waiting')",
-        )
-        .fetch_one(&self.pool)
-        .await?;
+            )
+            .one()
+            .await?;
         Ok((
             counts.0.cast_unsigned(),
             counts.1.cast_unsigned(),
@@ -144,13 +180,10 @@ impl Views {
     }
 
     /// How long the journal is.
-    pub fn journal_size(&self) -> JournalSize {
-        let mut log = self.journal.as_os_str().to_owned();
-        log.push("-wal");
-        let bytes = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    pub async fn journal_size(&self) -> JournalSize {
         JournalSize {
             seq: self.position(),
-            bytes: bytes(&self.journal) + bytes(log.as_ref()),
+            bytes: self.journal.bytes().await,
         }
     }
 }

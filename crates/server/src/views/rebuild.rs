@@ -2,16 +2,19 @@
 
 use paytone_journal::JournalReader;
 
-use super::{FollowError, follow::Writer, store};
-use crate::config::Config;
+use super::{
+    FollowError,
+    follow::Writer,
+    store::{self, StoreError},
+};
+use crate::{config::Config, stores::Stores};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     #[error(transparent)]
     Follow(#[from] FollowError),
-    /// A running server writes them; it is to be stopped first.
     #[error("the views cannot be dropped: {0}")]
-    Drop(#[from] std::io::Error),
+    Drop(#[from] StoreError),
     #[error("the journal is in use: stop the server first")]
     InUse,
 }
@@ -21,21 +24,23 @@ pub async fn rebuild(
     config: &Config,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<u64, RebuildError> {
-    // Holding the journal keeps a server from following into the file that is being made.
-    let mut journal = match paytone_journal::SqliteJournal::open(config.journal()).await {
+    let stores = Stores::of(config).map_err(FollowError::Open)?;
+    // Holding the journal keeps a server from following into the file that is being made. In PostgreSQL a server that runs
+    // notices, and takes its part in making the tables.
+    let mut journal = match stores.journal().await {
         Ok(journal) => journal,
         Err(paytone_journal::OpenError::InUse { .. }) => return Err(RebuildError::InUse),
         Err(error) => return Err(FollowError::Open(error).into()),
     };
     let last = journal.last().await.map_err(FollowError::Read)?;
     let end = last.map_or(0, |tip| tip.seq);
-    store::drop_file(&config.views())?;
-    let mut writer = Writer::open(&config.journal(), &config.views()).await?;
+    store::drop_all(&stores.views()).await?;
+    let mut writer = Writer::open(&stores).await?;
     progress(0, end);
     while writer.step().await? {
         progress(writer.position(), end);
     }
     let reached = writer.position();
-    writer.close().await.map_err(FollowError::Store)?;
+    writer.close().await.map_err(FollowError::Database)?;
     Ok(reached)
 }

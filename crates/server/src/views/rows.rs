@@ -5,14 +5,20 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    Decode, Encode, Sqlite, Type,
+    Decode, Encode, Postgres, Sqlite, Type,
     encode::IsNull,
     error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgArguments, PgHasArrayType, PgTypeInfo, PgValueRef},
     query::Query,
-    sqlite::{SqliteArguments, SqliteArgumentsBuffer, SqliteRow, SqliteTypeInfo, SqliteValueRef},
+    sqlite::{SqliteArguments, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef},
 };
 
+use crate::database::Record;
+
+/// A row's values, one after the other.
 pub type Statement = Query<'static, Sqlite, SqliteArguments>;
+/// Many rows' values, a column after the other.
+pub type ColumnStatement = Query<'static, Postgres, PgArguments>;
 
 /// What writing a row means when one with its key is there.
 pub enum Merge {
@@ -31,6 +37,8 @@ pub trait Row {
     const MERGE: Merge;
     /// Binds every column in order.
     fn bind(&self, statement: Statement) -> Statement;
+    /// Binds every column of all rows in order.
+    fn bind_columns(rows: &[&Self], statement: ColumnStatement) -> ColumnStatement;
 }
 
 impl<R: Row> Row for &R {
@@ -41,10 +49,15 @@ impl<R: Row> Row for &R {
     fn bind(&self, statement: Statement) -> Statement {
         (**self).bind(statement)
     }
+
+    fn bind_columns(rows: &[&Self], statement: ColumnStatement) -> ColumnStatement {
+        let rows: Vec<&R> = rows.iter().map(|row| **row).collect();
+        R::bind_columns(&rows, statement)
+    }
 }
 
 /// A row that changes: known by its id, read back when it is not in memory.
-pub trait Kept: Row + Clone + Send + Unpin + for<'r> sqlx::FromRow<'r, SqliteRow> {
+pub trait Kept: Row + Clone + Record {
     fn id(&self) -> i64;
 }
 
@@ -63,6 +76,10 @@ macro_rules! table {
 
             fn bind(&self, statement: Statement) -> Statement {
                 statement$(.bind(self.$column.clone()))*
+            }
+
+            fn bind_columns(rows: &[&Self], statement: ColumnStatement) -> ColumnStatement {
+                statement$(.bind(rows.iter().map(|row| &row.$column).collect::<Vec<&$type>>()))*
             }
         }
     };
@@ -364,6 +381,19 @@ pub struct FundingPart {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FundingParts(pub Vec<FundingPart>);
 
+impl FundingParts {
+    fn text(&self) -> Result<String, BoxDynError> {
+        if self.0.is_empty() {
+            return Ok("[]".to_owned());
+        }
+        Ok(serde_json::to_string(&self.0)?)
+    }
+
+    fn read(text: &str) -> Result<Self, BoxDynError> {
+        Ok(Self(serde_json::from_str(text)?))
+    }
+}
+
 impl Type<Sqlite> for FundingParts {
     fn type_info() -> SqliteTypeInfo {
         <String as Type<Sqlite>>::type_info()
@@ -372,19 +402,36 @@ impl Type<Sqlite> for FundingParts {
 
 impl Encode<'_, Sqlite> for FundingParts {
     fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
-        let text = if self.0.is_empty() {
-            "[]".to_owned()
-        } else {
-            serde_json::to_string(&self.0)?
-        };
-        <String as Encode<'_, Sqlite>>::encode(text, buffer)
+        <String as Encode<'_, Sqlite>>::encode(self.text()?, buffer)
     }
 }
 
 impl<'r> Decode<'r, Sqlite> for FundingParts {
     fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
-        Ok(Self(serde_json::from_str(
-            <&str as Decode<'r, Sqlite>>::decode(value)?,
-        )?))
+        Self::read(<&str as Decode<'r, Sqlite>>::decode(value)?)
+    }
+}
+
+impl Type<Postgres> for FundingParts {
+    fn type_info() -> PgTypeInfo {
+        <String as Type<Postgres>>::type_info()
+    }
+}
+
+impl PgHasArrayType for FundingParts {
+    fn array_type_info() -> PgTypeInfo {
+        <String as PgHasArrayType>::array_type_info()
+    }
+}
+
+impl Encode<'_, Postgres> for FundingParts {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        <String as Encode<'_, Postgres>>::encode(self.text()?, buffer)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for FundingParts {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        Self::read(<&str as Decode<'r, Postgres>>::decode(value)?)
     }
 }

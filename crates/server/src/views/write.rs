@@ -1,17 +1,22 @@
 //! Writes many rows with one statement, and reads back those that are not in memory.
 //!
-//! **Invariant:** statements come in few sizes, so that each is prepared once. The SQL also runs on PostgreSQL, whose
-//! placeholders are numbered; SQLite looks a number up slowly, hence the plain ones here.
+//! SQLite takes rows, a placeholder per value; PostgreSQL takes columns, an array each.
+//!
+//! **Invariant:** statements come in few sizes, so that each is prepared once. SQLite looks a placeholder's number up slowly,
+//! hence the plain ones here.
 
 use std::{fmt::Write as _, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 
 use super::rows::{Kept, Merge, Row};
+use crate::database::{Session, in_time};
 
 /// Rows per statement, largest first.
 const SIZES: [usize; 3] = [64, 8, 1];
+/// Rows per statement in PostgreSQL, at most.
+const COLUMN_ROWS: usize = 8_192;
 /// Ids per statement that reads rows back.
 const IDS: usize = 64;
 
@@ -24,6 +29,17 @@ pub struct Statements {
 
 impl Statements {
     pub async fn write<R: Row>(
+        &mut self,
+        session: &mut Session,
+        rows: &[R],
+    ) -> Result<(), sqlx::Error> {
+        match session {
+            Session::Sqlite(connection) => self.write_rows(connection, rows).await,
+            Session::Postgres(connection) => self.write_columns(connection, rows).await,
+        }
+    }
+
+    async fn write_rows<R: Row>(
         &mut self,
         connection: &mut SqliteConnection,
         rows: &[R],
@@ -47,15 +63,39 @@ impl Statements {
         Ok(())
     }
 
+    async fn write_columns<R: Row>(
+        &mut self,
+        connection: &mut PgConnection,
+        rows: &[R],
+    ) -> Result<(), sqlx::Error> {
+        for some in rows.chunks(COLUMN_ROWS) {
+            let text = self
+                .writing
+                .entry((R::TABLE, 0))
+                .or_insert_with(|| writing_columns::<R>().into());
+            let statement = sqlx::query(AssertSqlSafe(Arc::clone(text)));
+            let some: Vec<&R> = some.iter().collect();
+            in_time(R::bind_columns(&some, statement).execute(&mut *connection)).await?;
+        }
+        Ok(())
+    }
+
     async fn read<R: Kept>(
         &mut self,
-        connection: &mut SqliteConnection,
+        session: &mut Session,
         ids: &[i64],
     ) -> Result<Vec<R>, sqlx::Error> {
-        let text = self
-            .reading
-            .entry(R::TABLE)
-            .or_insert_with(|| reading::<R>().into());
+        let (connection, text) = match session {
+            Session::Sqlite(connection) => {
+                let text = self.reading.entry(R::TABLE);
+                (connection, text.or_insert_with(|| reading::<R>().into()))
+            }
+            Session::Postgres(connection) => {
+                let text = select::<R>("= ANY($1)");
+                let statement = sqlx::query_as::<_, R>(AssertSqlSafe(text)).bind(ids);
+                return in_time(statement.fetch_all(connection)).await;
+            }
+        };
         let mut rows = Vec::with_capacity(ids.len());
         for some in ids.chunks(IDS) {
             let mut statement = sqlx::query_as::<_, R>(AssertSqlSafe(Arc::clone(text)));
@@ -70,10 +110,23 @@ impl Statements {
 }
 
 fn writing<R: Row>(rows: usize) -> String {
-    let columns = R::COLUMNS.join(", ");
     let values = format!("({})", vec!["?"; R::COLUMNS.len()].join(", "));
     let values = vec![values; rows].join(", ");
-    let mut text = format!("INSERT INTO {} ({columns}) VALUES {values}", R::TABLE);
+    inserting::<R>(&format!("VALUES {values}"))
+}
+
+fn writing_columns<R: Row>() -> String {
+    let columns: Vec<_> = (1..=R::COLUMNS.len()).map(|n| format!("${n}")).collect();
+    // The alias keeps the word after it from being taken for a join's.
+    inserting::<R>(&format!(
+        "SELECT * FROM UNNEST({}) AS given",
+        columns.join(", ")
+    ))
+}
+
+fn inserting<R: Row>(what: &str) -> String {
+    let columns = R::COLUMNS.join(", ");
+    let mut text = format!("INSERT INTO {} ({columns}) {what}", R::TABLE);
     let (keys, changes): (usize, fn(&str) -> String) = match R::MERGE {
         Merge::Append => return text,
         Merge::Replace => (1, |column| format!("{column} = excluded.{column}")),
@@ -93,12 +146,15 @@ fn writing<R: Row>(rows: usize) -> String {
 }
 
 fn reading<R: Kept>() -> String {
+    select::<R>(&format!("IN ({})", vec!["?"; IDS].join(", ")))
+}
+
+fn select<R: Kept>(which: &str) -> String {
     format!(
-        "SELECT {} FROM {} WHERE {} IN ({})",
+        "SELECT {} FROM {} WHERE {} {which}",
         R::COLUMNS.join(", "),
         R::TABLE,
         R::COLUMNS[0],
-        vec!["?"; IDS].join(", ")
     )
 }
 
@@ -156,7 +212,7 @@ impl<R: Kept> Shelf<R> {
     /// Reads what is wanted and not in memory. Rows that come into being in the same go are not there yet.
     pub async fn load(
         &mut self,
-        connection: &mut SqliteConnection,
+        session: &mut Session,
         statements: &mut Statements,
     ) -> Result<(), sqlx::Error> {
         self.born.clear();
@@ -164,7 +220,7 @@ impl<R: Kept> Shelf<R> {
             return Ok(());
         }
         let ids: Vec<_> = self.wanted.drain().collect();
-        for row in statements.read::<R>(connection, &ids).await? {
+        for row in statements.read::<R>(session, &ids).await? {
             self.rows.insert(row.id(), row);
         }
         Ok(())
@@ -172,14 +228,14 @@ impl<R: Kept> Shelf<R> {
 
     pub async fn write(
         &mut self,
-        connection: &mut SqliteConnection,
+        session: &mut Session,
         statements: &mut Statements,
     ) -> Result<(), sqlx::Error> {
         let mut ids: Vec<_> = self.changed.drain().collect();
         // In the order of the table, so that its pages are touched once.
         ids.sort_unstable();
         let rows: Vec<_> = ids.iter().filter_map(|id| self.rows.get(id)).collect();
-        statements.write(connection, &rows).await
+        statements.write(session, &rows).await
     }
 
     /// Lets go of all once there are more than `most`: what is needed again is read again.

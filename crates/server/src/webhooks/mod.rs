@@ -7,7 +7,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`store`] | deliveries and their log, in a file of their own |
+//! | [`store`] | deliveries and their log, in a database of their own |
 //! | [`courier`] | which delivery starts when: a step function |
 //! | [`worker`] | the driver |
 //! | [`secrets`] | addresses and secrets, sealed by the keyring |
@@ -21,13 +21,11 @@ pub mod secrets;
 pub mod store;
 mod worker;
 
-use std::path::Path;
-
 use paytone_connectors::webhook::{Sender, Settings};
 use tokio::sync::Notify;
 
-use crate::{config, views::EventNumber};
-use store::Store;
+use crate::{config, stores::Place, views::EventNumber};
+use store::{LogError, Store};
 
 pub use worker::spawn;
 
@@ -43,15 +41,15 @@ pub struct Webhooks {
 #[derive(Debug, thiserror::Error)]
 pub enum WebhooksError {
     #[error("the delivery log cannot be used: {0}")]
-    Store(#[from] sqlx::Error),
+    Store(#[from] LogError),
     #[error("no TLS: {0}")]
     Tls(String),
 }
 
 impl Webhooks {
-    /// Opens the log at `path`. A new one begins after `position`: what happened before is not sent.
+    /// Opens the log. A new one begins after `position`: what happened before is not sent.
     pub async fn open(
-        path: &Path,
+        place: &Place,
         allowed: &config::Webhooks,
         position: u64,
     ) -> Result<Self, WebhooksError> {
@@ -66,7 +64,7 @@ impl Webhooks {
             Sender::new(settings).map_err(|error| WebhooksError::Tls(error.to_string()))?;
         Ok(Self {
             sender,
-            store: Store::open(path, up_to(position)).await?,
+            store: Store::open(place, up_to(position)).await?,
             wanted: Notify::new(),
         })
     }

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment loses nothing answered and does nothing twice.
+//! `kill -9` at any moment loses nothing answered and does nothing twice, of the server and of its PostgreSQL.
 //!
 //! ```text
 //!   world ──▶ serve ──▶ clients at work ──▶ SIGKILL ──▶ verify ──▶ serve ──▶ audit ──▶ clients go on ──▶ …
@@ -24,6 +24,7 @@ use std::sync::{
 
 use parking_lot::Mutex;
 use paytone_domain::money::Amount;
+use private_postgres::Cluster;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -40,6 +41,7 @@ use crate::{
 };
 
 const KILLS: u64 = 15;
+const KILLS_IN_POSTGRES: u64 = 6;
 /// Most answers between two kills.
 const ANSWERS: u64 = 400;
 const CLIENTS_PER_SHOP: usize = 3;
@@ -56,6 +58,7 @@ const NUMBERS: [&str; 4] = [
 /// What exists before the first kill.
 struct World {
     folder: tempfile::TempDir,
+    store_url: String,
     origin: String,
     keys: Vec<String>,
     phones: Vec<Phone>,
@@ -64,8 +67,11 @@ struct World {
 }
 
 impl World {
-    async fn make() -> Self {
-        let test = TestNode::start().await;
+    async fn make(cluster: Option<&Cluster>) -> Self {
+        let test = match cluster {
+            None => TestNode::start().await,
+            Some(cluster) => TestNode::start_on(cluster).await,
+        };
         test.rules(|rules| {
             // Clients here ask far more than people do.
             rules.payer_open_prompts = 100_000;
@@ -97,10 +103,12 @@ impl World {
             mandates.push(of_shop);
         }
         let origin = test.origin.clone();
+        let store_url = test.store_url().to_owned();
         let keys = shops.into_iter().map(|shop| shop.key).collect();
         let folder = test.stop().await;
         Self {
             folder,
+            store_url,
             origin,
             keys,
             phones,
@@ -125,14 +133,28 @@ fn number_from(variable: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_kills_at_any_moment_and_nothing_is_done_twice() {
-    let kills = number_from("KILLS").unwrap_or(KILLS);
+    survive(number_from("KILLS").unwrap_or(KILLS), None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_postgresql_it_survives_kills_of_the_server_and_of_the_database() {
+    // One of its own: it is killed too.
+    let cluster = Cluster::start();
+    survive(
+        number_from("KILLS").unwrap_or(KILLS_IN_POSTGRES),
+        Some(&cluster),
+    )
+    .await;
+}
+
+async fn survive(kills: u64, cluster: Option<&Cluster>) {
     let drawn = u64::from_be_bytes(*paytone::node::random().first_chunk().expect("16 bytes"));
     let seed = number_from("SEED").unwrap_or(drawn);
     println!("SEED={seed} KILLS={kills}");
     let mut dice = Dice::new(seed);
 
-    let world = World::make().await;
-    let settings = Settings::write(world.folder.path(), &world.origin);
+    let world = World::make(cluster).await;
+    let settings = Settings::write(world.folder.path(), &world.origin, &world.store_url);
     let (lives, life) = watch::channel(Life::default());
     let (answers, mut answered) = watch::channel(0_u64);
     let book: Arc<Mutex<Book>> = Arc::default();
@@ -201,6 +223,15 @@ async fn what_was_answered_survives_kills_at_any_moment_and_nothing_is_done_twic
             number,
             address: Some(address),
         });
+        if let Some(cluster) = cluster
+            && dice.below(2) == 0
+        {
+            // The server lives on and gets its answers later.
+            tokio::task::block_in_place(|| {
+                cluster.crash();
+                cluster.restart();
+            });
+        }
         tokio::select! {
             enough = answered.wait_for(|count| *count >= until) => drop(enough.expect("clients count")),
             Some(ended) = merchants.join_next() => panic!("a client gave up: {ended:?}"),

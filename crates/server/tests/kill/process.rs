@@ -29,8 +29,8 @@ fn binary() -> Command {
 }
 
 impl Settings {
-    /// A node on the data that is in `folder` already, at any free port.
-    pub fn write(folder: &Path, origin: &str) -> Self {
+    /// A node on the data that is in `folder` or in a database already, at any free port.
+    pub fn write(folder: &Path, origin: &str, store_url: &str) -> Self {
         let path = folder.join("paytone.toml");
         let mut text = String::new();
         for (name, value) in [
@@ -41,6 +41,7 @@ impl Settings {
         ] {
             writeln!(text, "{name} = {value:?}").expect("text");
         }
+        writeln!(text, "[store]\nurl = {store_url:?}").expect("text");
         std::fs::write(&path, text).expect("settings can be written");
         Self(path)
     }

@@ -13,6 +13,8 @@
 //! let answer = phone.approve(&test, &prompt, &code_of(&payment), "284617").await;
 //! assert_eq!(answer.body["status"], "captured");
 //! ```
+//! `PAYTONE_TEST_STORE=postgres` puts every node's stores into a private PostgreSQL instead of files.
+//!
 //! Nothing here waits by sleeping; what is waited for has a limit of ten seconds.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -32,11 +34,12 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use paytone::{
-    config::Config,
+    config::{Config, Store},
     http::{Served, router, serve},
     node::{Node, Started},
 };
 use paytone_journal::Keyring;
+use private_postgres::Cluster;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -58,6 +61,8 @@ pub struct TestNode {
     started: Started,
     served: Served,
     folder: TempDir,
+    /// Where its stores are, if not in the folder.
+    store: Store,
 }
 
 /// What a request was answered.
@@ -99,10 +104,22 @@ impl TestNode {
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         Keyring::create(folder.path().join("keyring.toml")).expect("a keyring");
-        Self::start_in(folder, change).await
+        let store = match std::env::var("PAYTONE_TEST_STORE").as_deref() {
+            Ok("postgres") => in_postgres(Cluster::shared()),
+            Ok(other) => panic!("no such store: {other}"),
+            Err(_) => Store::default(),
+        };
+        Self::start_in(folder, store, change).await
     }
 
-    async fn start_in(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+    /// With its stores in a database of their own.
+    pub async fn start_on(cluster: &Cluster) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Keyring::create(folder.path().join("keyring.toml")).expect("a keyring");
+        Self::start_in(folder, in_postgres(cluster), |_| {}).await
+    }
+
+    async fn start_in(folder: TempDir, store: Store, change: impl FnOnce(&mut Config)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let mut config = Config {
@@ -111,10 +128,12 @@ impl TestNode {
             listen: address,
             origin: format!("http://{address}"),
             code_channels: vec!["screen".to_owned()],
+            store,
             ..Config::default()
         };
         change(&mut config);
         let (origin, limits) = (config.origin.clone(), config.limits.clone());
+        let store = config.store.clone();
         let started = Node::start(config, true).await.expect("the node starts");
         let node = Arc::clone(&started.node);
         let served = serve(listener, router(Arc::clone(&node)), &limits).expect("it listens");
@@ -125,6 +144,7 @@ impl TestNode {
             started,
             served,
             folder,
+            store,
         }
     }
 
@@ -135,8 +155,9 @@ impl TestNode {
 
     /// As [`Self::restart`], with some settings changed.
     pub async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let store = self.store.clone();
         let folder = self.stop().await;
-        Self::start_in(folder, change).await
+        Self::start_in(folder, store, change).await
     }
 
     /// Stops it; its data stays in the folder.
@@ -158,6 +179,11 @@ impl TestNode {
         stopping.await.expect("the engine stops");
         gone(&last).await;
         folder
+    }
+
+    /// The URL of its database; empty if its stores are files.
+    pub fn store_url(&self) -> &str {
+        &self.store.url
     }
 
     pub fn folder(&self) -> &Path {
@@ -244,6 +270,14 @@ impl TestNode {
             .await
             .expect("an answer comes in time")
             .expect("an answer comes")
+    }
+}
+
+/// A new database.
+pub fn in_postgres(cluster: &Cluster) -> Store {
+    Store {
+        url: cluster.database(),
+        ..Store::default()
     }
 }
 

@@ -10,6 +10,7 @@ mod inputs;
 mod lists;
 mod mandates;
 mod payments;
+mod postgres;
 mod projection;
 mod receiver;
 mod webhooks;

@@ -275,11 +275,10 @@ async fn views_made_at_once_row_by_row_with_restarts_and_again_are_the_same() {
     let expected = dump_of(&at_once).await;
 
     let row_by_row = Place::new();
-    let (journal, file) = (row_by_row.config.journal(), row_by_row.config.views());
     for rows in scenario.rows().chunks(40) {
         // A new writer each time: as after a restart in the middle.
         row_by_row.append(&rows[..1]).await;
-        let mut writer = Writer::open(&journal, &file).await.expect("views");
+        let mut writer = Writer::open(&row_by_row.stores()).await.expect("views");
         assert!(writer.step().await.expect("a step"));
         row_by_row.append(&rows[1..]).await;
         while writer.step().await.expect("a step") {}

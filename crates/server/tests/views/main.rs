@@ -6,15 +6,18 @@ mod scenario;
 mod equal;
 mod feed;
 mod lists;
+mod postgres;
 mod verify;
 
 use std::path::Path;
 
 use paytone::{
-    config::Config,
+    config::{Config, Store},
+    stores::Stores,
     views::{Views, follow},
 };
-use paytone_journal::{Journal, PublicIds, Row, SqliteJournal};
+use paytone_journal::{EitherJournal, Journal, PublicIds, Row};
+use private_postgres::Cluster;
 use scenario::Scenario;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::sync::watch;
@@ -35,23 +38,41 @@ impl Place {
         Self { folder, config }
     }
 
+    /// With its stores in a database of their own.
+    fn in_postgres() -> Self {
+        let mut place = Self::new();
+        place.config.store = Store {
+            url: Cluster::shared().database(),
+            ..Store::default()
+        };
+        place
+    }
+
+    fn stores(&self) -> Stores {
+        Stores::of(&self.config).expect("stores")
+    }
+
     /// Adds rows to the journal.
     async fn append(&self, rows: &[Row]) {
-        let mut journal = SqliteJournal::open(self.config.journal())
-            .await
-            .expect("a journal");
+        let mut journal = self.stores().journal().await.expect("a journal");
         for row in rows {
             journal.append(row).await.expect("a row that fits");
         }
-        journal.close().await.expect("closed");
+        if let EitherJournal::Sqlite(journal) = journal {
+            journal.close().await.expect("closed");
+        }
     }
 
     /// A place whose journal and views show all of `scenario`.
     async fn of(scenario: &Scenario) -> Self {
-        let place = Self::new();
-        place.append(scenario.rows()).await;
-        place.follow(scenario).await.stop();
-        place
+        Self::new().showing(scenario).await
+    }
+
+    /// Itself, with all of `scenario` in journal and views.
+    async fn showing(self, scenario: &Scenario) -> Self {
+        self.append(scenario.rows()).await;
+        self.follow(scenario).await.stop();
+        self
     }
 
     /// Views that follow the journal and show all of it.
@@ -59,7 +80,7 @@ impl Place {
         let end = scenario.rows().len() as u64;
         let (durable, seen) = watch::channel(end);
         let ids = PublicIds::new(&[1; 32]);
-        let (views, thread) = follow::start(self.config.journal(), self.config.views(), ids, seen)
+        let (views, thread) = follow::start(self.stores(), ids, seen)
             .await
             .expect("views")
             .into_parts();

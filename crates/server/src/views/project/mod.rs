@@ -22,7 +22,6 @@ use paytone_domain::{
 };
 use paytone_engine::Batch;
 use rustc_hash::FxHashMap;
-use sqlx::SqliteConnection;
 
 use super::{
     EventNumber,
@@ -33,6 +32,7 @@ use super::{
     },
     write::{Shelf, Statements},
 };
+use crate::database::Session;
 
 /// Rows kept in memory of each table before they are let go.
 const MOST_IN_MEMORY: usize = 100_000;
@@ -142,11 +142,11 @@ impl Tables {
     /// Goes on where an earlier run stopped.
     pub async fn resume(
         &mut self,
-        connection: &mut SqliteConnection,
+        session: &mut Session,
         statements: &mut Statements,
     ) -> Result<(), sqlx::Error> {
         self.settings.want(1);
-        self.settings.load(connection, statements).await?;
+        self.settings.load(session, statements).await?;
         if let Some(settings) = self.settings.get(1) {
             self.hours = Hours::of(&settings.zone);
         }
@@ -156,35 +156,35 @@ impl Tables {
     /// Reads back what is wanted.
     pub async fn load(
         &mut self,
-        connection: &mut SqliteConnection,
+        session: &mut Session,
         statements: &mut Statements,
     ) -> Result<(), sqlx::Error> {
-        self.effects.load(connection, statements).await?;
+        self.effects.load(session, statements).await?;
         self.want_of_effects();
-        self.payments.load(connection, statements).await?;
-        self.refunds.load(connection, statements).await?;
-        self.mandates.load(connection, statements).await?;
-        self.devices.load(connection, statements).await?;
-        self.subscribers.load(connection, statements).await?;
-        self.merchants.load(connection, statements).await?;
-        self.proposals.load(connection, statements).await
+        self.payments.load(session, statements).await?;
+        self.refunds.load(session, statements).await?;
+        self.mandates.load(session, statements).await?;
+        self.devices.load(session, statements).await?;
+        self.subscribers.load(session, statements).await?;
+        self.merchants.load(session, statements).await?;
+        self.proposals.load(session, statements).await
     }
 
     /// Writes all that changed or is new.
     pub async fn write(
         &mut self,
-        connection: &mut SqliteConnection,
+        session: &mut Session,
         statements: &mut Statements,
     ) -> Result<(), sqlx::Error> {
-        self.settings.write(connection, statements).await?;
-        self.payments.write(connection, statements).await?;
-        self.refunds.write(connection, statements).await?;
-        self.mandates.write(connection, statements).await?;
-        self.effects.write(connection, statements).await?;
-        self.devices.write(connection, statements).await?;
-        self.subscribers.write(connection, statements).await?;
-        self.merchants.write(connection, statements).await?;
-        self.proposals.write(connection, statements).await?;
+        self.settings.write(session, statements).await?;
+        self.payments.write(session, statements).await?;
+        self.refunds.write(session, statements).await?;
+        self.mandates.write(session, statements).await?;
+        self.effects.write(session, statements).await?;
+        self.devices.write(session, statements).await?;
+        self.subscribers.write(session, statements).await?;
+        self.merchants.write(session, statements).await?;
+        self.proposals.write(session, statements).await?;
         let balances = self.balances.drain();
         let mut balances: Vec<_> = balances
             .filter(|(_, change)| *change != (0, 0))
@@ -196,7 +196,7 @@ impl Tables {
             })
             .collect();
         balances.sort_unstable_by(|a, b| (&a.account, a.owner).cmp(&(&b.account, b.owner)));
-        statements.write(connection, &balances).await?;
+        statements.write(session, &balances).await?;
         let daily = self.daily.drain();
         let daily: Vec<_> = daily
             .filter(|(_, change)| *change != (0, 0))
@@ -209,18 +209,18 @@ impl Tables {
                 amount,
             })
             .collect();
-        statements.write(connection, &daily).await?;
-        statements.write(connection, &self.entries).await?;
-        statements.write(connection, &self.legs).await?;
+        statements.write(session, &daily).await?;
+        statements.write(session, &self.entries).await?;
+        statements.write(session, &self.legs).await?;
         self.timeline
             .sort_unstable_by_key(|row| (row.payment, row.n));
-        statements.write(connection, &self.timeline).await?;
-        statements.write(connection, &self.merchant_events).await?;
+        statements.write(session, &self.timeline).await?;
+        statements.write(session, &self.merchant_events).await?;
         self.history
             .sort_unstable_by_key(|row| (row.subscriber, row.n));
-        statements.write(connection, &self.history).await?;
-        statements.write(connection, &self.actions).await?;
-        statements.write(connection, &self.rejected).await
+        statements.write(session, &self.history).await?;
+        statements.write(session, &self.actions).await?;
+        statements.write(session, &self.rejected).await
     }
 
     /// What was written is durable; lets go of what memory need not hold.
