@@ -47,12 +47,19 @@ impl PhoneNumber {
             return Ok(Self(text.to_owned()));
         }
         let home = home.parse::<country::Id>().ok();
-        let number = phonenumber::parse(home, text).map_err(|_| wrong())?;
-        if !phonenumber::is_valid(&number) {
+        let number = normalised(home, text).ok_or_else(wrong)?;
+        // What is left when a carrier's code was taken away need not be a number: one is only what stays as it is.
+        if normalised(home, &number).as_ref() != Some(&number) {
             return Err(wrong());
         }
-        Ok(Self(number.format().mode(Mode::E164).to_string()))
+        Ok(Self(number))
     }
+}
+
+/// E.164, if it is valid.
+fn normalised(home: Option<country::Id>, text: &str) -> Option<String> {
+    let number = phonenumber::parse(home, text).ok()?;
+    phonenumber::is_valid(&number).then(|| number.format().mode(Mode::E164).to_string())
 }
 
 /// The numbering plan of one country, ready to match: what `phonenumber` does for a number that is already normalised, in a
@@ -182,6 +189,8 @@ mod tests {
             "+8613800138000000000",
             "+999123456789",
             "123",
+            // A carrier code before it, and without that too short.
+            "+55-0122) 555-0123",
         ] {
             let problem = PhoneNumber::read("payer.phone_number", text, "CN").expect_err(text);
             assert_eq!(problem.field.as_deref(), Some("payer.phone_number"));
