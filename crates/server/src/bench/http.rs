@@ -79,11 +79,15 @@ pub async fn run(args: Args) -> Result<(), BenchError> {
     let outcome = outcome?;
     let lines = &outcome.lines;
     if args.json {
-        let [ceiling, charges, payments] = lines;
-        let mut object = serde_json::to_value(charges).unwrap_or_default();
-        object["whole_payments"] = serde_json::to_value(payments).unwrap_or_default();
-        object["ceiling"] = serde_json::to_value(ceiling).unwrap_or_default();
-        object["views"] = serde_json::to_value(outcome.views).unwrap_or_default();
+        let [ceiling, charges, paced, payments] = lines;
+        let report = Report {
+            charges,
+            at_80_percent: paced,
+            whole_payments: payments,
+            ceiling,
+            views: outcome.views,
+        };
+        let object = serde_json::to_string(&report).map_err(std::io::Error::other)?;
         println!("{object}");
     } else {
         println!("{}", table(lines));
@@ -100,9 +104,20 @@ pub async fn run(args: Args) -> Result<(), BenchError> {
     Ok(())
 }
 
+/// What `--json` prints: the charges under a mandate, with the other runs beside them.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    charges: &'a Line,
+    at_80_percent: &'a Line,
+    whole_payments: &'a Line,
+    ceiling: &'a Line,
+    views: Option<Followed>,
+}
+
 /// What the runs did, and what the views did with it afterwards unless they followed all the time.
 struct Outcome {
-    lines: [Line; 3],
+    lines: [Line; 4],
     views: Option<Followed>,
 }
 
@@ -153,6 +168,11 @@ async fn in_folder(args: &Args, folder: PathBuf) -> Result<Outcome, BenchError> 
     let charges = bench
         .load("charges under a mandate", args, Load::Charge)
         .await?;
+    let charges_line = Line::of("charges under a mandate", &charges, per_s);
+    let most = u32::try_from(charges_line.payments_per_s).unwrap_or(u32::MAX);
+    let paced = bench
+        .load("charges at 80 %", args, Load::ChargeAt(most / 5 * 4))
+        .await?;
     let payments = bench
         .load("create, prompt, approve", args, Load::Whole)
         .await?;
@@ -161,13 +181,14 @@ async fn in_folder(args: &Args, folder: PathBuf) -> Result<Outcome, BenchError> 
             ceiling_per_s: per_s,
             ..ceiling_line
         },
-        Line::of("charges under a mandate", &charges, per_s),
+        charges_line,
+        Line::of("charges at 80 % of that", &paced, per_s),
         Line::of("create, prompt, approve", &payments, per_s),
     ];
     let views = if args.views {
         None
     } else {
-        Some(follow_up(&node, charges.payments + payments.payments).await?)
+        Some(follow_up(&node, charges.payments + paced.payments + payments.payments).await?)
     };
     served.stop(Duration::from_secs(1)).await;
     started.stop();
@@ -253,6 +274,8 @@ async fn sign_in(
 enum Load {
     Nothing,
     Charge,
+    /// So many a second, however slow the answers.
+    ChargeAt(u32),
     Whole,
 }
 
@@ -311,19 +334,33 @@ impl Bench {
         let payers = self.world.payers.iter().zip(&self.tokens);
         let mine: Vec<(&Payer, &String)> = payers.skip(worker).step_by(workers).collect();
         let mut round = 0_usize;
+        let from = Instant::now();
         while Instant::now() < until {
             round += 1;
             let Some((payer, token)) = mine.get(round % mine.len().max(1)).copied() else {
                 break;
             };
-            let begun = Instant::now();
+            let begun = match load {
+                // When it should have gone out: what waits for a slow answer before it counts as slow itself.
+                Load::ChargeAt(per_s) => {
+                    let share = u32::try_from(workers).unwrap_or(u32::MAX);
+                    let apart = Duration::from_secs(1) * share / per_s.max(1);
+                    let offset = apart * u32::try_from(worker).unwrap_or(0) / share.max(1);
+                    let due = from + offset + apart * u32::try_from(round).unwrap_or(u32::MAX);
+                    tokio::time::sleep_until(due.into()).await;
+                    due
+                }
+                Load::Nothing | Load::Charge | Load::Whole => Instant::now(),
+            };
             let paid = match load {
                 Load::Nothing => {
-                    self.nothing(&mut connection, &mut buffer, payer, &mut tally)
+                    let path = "/bench/nothing";
+                    self.charge(&mut connection, &mut buffer, path, payer, &mut tally)
                         .await?
                 }
-                Load::Charge => {
-                    self.charge(&mut connection, &mut buffer, payer, &mut tally)
+                Load::Charge | Load::ChargeAt(_) => {
+                    let path = "/v1/payments";
+                    self.charge(&mut connection, &mut buffer, path, payer, &mut tally)
                         .await?
                 }
                 Load::Whole => {
@@ -342,34 +379,12 @@ impl Bench {
         format!("bench-{}", self.turn.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn nothing(
-        &self,
-        connection: &mut Connection,
-        buffer: &mut Vec<u8>,
-        payer: &Payer,
-        tally: &mut Tally,
-    ) -> Result<bool, BenchError> {
-        let body = format!(
-            r#"{{"amount":"1.00","mandate":"{}","description":"Bench"}}"#,
-            payer.mandate
-        );
-        request(
-            "POST",
-            "/bench/nothing",
-            &self.world.shops[payer.shop].secret,
-            Some(&self.key()),
-            body.as_bytes(),
-            buffer,
-        );
-        expect(connection, buffer, 201, tally)
-            .await
-            .map(|answer| answer.is_some())
-    }
-
+    /// One charge under a payer's mandate, or the same request to what does nothing with it.
     async fn charge(
         &self,
         connection: &mut Connection,
         buffer: &mut Vec<u8>,
+        path: &str,
         payer: &Payer,
         tally: &mut Tally,
     ) -> Result<bool, BenchError> {
@@ -377,14 +392,9 @@ impl Bench {
             r#"{{"amount":"1.00","mandate":"{}","description":"Bench"}}"#,
             payer.mandate
         );
-        request(
-            "POST",
-            "/v1/payments",
-            &self.world.shops[payer.shop].secret,
-            Some(&self.key()),
-            body.as_bytes(),
-            buffer,
-        );
+        let secret = &self.world.shops[payer.shop].secret;
+        let key = self.key();
+        request("POST", path, secret, Some(&key), body.as_bytes(), buffer);
         let captured = expect(connection, buffer, 201, tally)
             .await?
             .is_some_and(|body| contains(body, br#""status":"captured""#));

@@ -1,8 +1,8 @@
 //! Benchmarks, always with durability on, over real HTTP on loopback.
 //!
-//! `paytone bench http` runs three loads on one server, one after the other: a do-nothing endpoint (the ceiling), charges
-//! under a mandate, and whole payments (create, prompt, approval with a real signature). Load generator and server share the
-//! process and its CPU time.
+//! `paytone bench http` runs four loads on one server, one after the other: a do-nothing endpoint (the ceiling), charges
+//! under a mandate as fast as they are answered and at four fifths of that rate, and whole payments (create, prompt,
+//! approval with a real signature). Load generator and server share the process and its CPU time.
 
 mod http;
 mod load;
