@@ -21,6 +21,16 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// With these sums at `moment`.
+    pub fn of(moment: &Moment, day_amount: Amount, month_amount: Amount) -> Self {
+        Self {
+            date: moment.date,
+            month: moment.month,
+            day_amount,
+            month_amount,
+        }
+    }
+
     pub fn today(&self, moment: &Moment) -> Amount {
         if self.date == moment.date {
             self.day_amount
@@ -67,6 +77,14 @@ pub struct Daily {
 }
 
 impl Daily {
+    /// With this count on the day of `moment`.
+    pub fn of(moment: &Moment, count: u32) -> Self {
+        Self {
+            date: moment.date,
+            count,
+        }
+    }
+
     pub fn used(&self, moment: &Moment) -> u32 {
         if self.date == moment.date {
             self.count
@@ -93,6 +111,14 @@ pub struct Hourly {
 }
 
 impl Hourly {
+    /// With this count in the hour of `moment`.
+    pub fn of(moment: &Moment, count: u32) -> Self {
+        Self {
+            hour: moment.now.0.div_euclid(HOUR),
+            count,
+        }
+    }
+
     pub fn in_this_hour(&self, moment: &Moment) -> u32 {
         if self.hour == moment.now.0.div_euclid(HOUR) {
             self.count

@@ -49,6 +49,11 @@ impl Core {
         &self.open.moment
     }
 
+    /// `at` in the operator's calendar.
+    pub fn moment_at(&self, at: Timestamp) -> Moment {
+        self.calendar.clone().moment(at)
+    }
+
     /// The end of the chain, batches under way included.
     pub fn tip(&self) -> Option<Tip> {
         self.tip

@@ -20,6 +20,7 @@ mod driver;
 pub mod effects;
 mod pipeline;
 mod replay;
+pub mod what_if;
 
 pub use crate::batch::{Batch, BatchError, Item};
 pub use crate::core::{Core, Sealed};

@@ -72,6 +72,8 @@ pub struct Limits {
     pub request_seconds: u64,
     /// Event streams in all.
     pub streams: usize,
+    /// Longest replay of the past for one question.
+    pub look_back_seconds: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +141,7 @@ impl Default for Limits {
             header_seconds: 10,
             request_seconds: 45,
             streams: 100_000,
+            look_back_seconds: 600,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`import`] | lines and balances from files |
 //! | [`pages`] | what people look at |
 //! | [`views`] | SQL tables derived from the journal |
+//! | [`past`] | what the books were at another moment |
 //! | [`verify`] | proves that the books are complete and untouched |
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
 //! | [`service`] | all of it at work, started and stopped |
@@ -31,6 +32,7 @@ pub mod http;
 pub mod import;
 pub mod node;
 pub mod pages;
+pub mod past;
 pub mod service;
 pub mod stores;
 pub mod verify;

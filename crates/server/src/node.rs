@@ -27,6 +27,7 @@ use crate::{
     config::Config,
     edge::{directory::Directory, under_way::UnderWay, waiters::Waiters},
     import::Imports,
+    past::LookBacks,
     stores::Stores,
     views::{FollowError, Views, follow},
     webhooks::{Webhooks, WebhooksError},
@@ -52,6 +53,7 @@ pub struct Node {
     pub sign_ins: Arc<SignIns>,
     /// Files on their way in.
     pub imports: Imports,
+    pub look_backs: LookBacks,
     /// Whether this is the demo, which shows codes on the page and opens without a real SMS channel.
     pub demo: bool,
     requests: AtomicU64,
@@ -168,6 +170,7 @@ impl Node {
             code_channel,
             sign_ins: Arc::default(),
             imports: Imports::default(),
+            look_backs: LookBacks::default(),
             demo,
             requests: AtomicU64::new(1),
         });

@@ -12,6 +12,8 @@ pub use effect::{
     Direction, Effect, EffectCommand, EffectEvent, EffectOutcome, EffectRefusal, EffectState,
 };
 pub(crate) use effect::{decide as decide_effect, evolve as evolve_effect, give_back};
+pub use plan::plan_with;
+
 pub(crate) use plan::plan;
 
 use crate::{

@@ -22,6 +22,22 @@ pub(crate) fn plan(
     merchant: &Merchant,
     amount: Amount,
 ) -> Option<Vec<Share>> {
+    plan_with(state, moment, payer, merchant, amount, |_| 0)
+}
+
+/// As if every account had `more` than it has, in minor units; less where that is negative.
+pub fn plan_with(
+    state: &State,
+    moment: &Moment,
+    payer: &Subscriber,
+    merchant: &Merchant,
+    amount: Amount,
+    more: impl Fn(Account) -> i64,
+) -> Option<Vec<Share>> {
+    let with = |account: Account, available: Amount| match more(account) {
+        0 => available,
+        more => Amount::clamped(available.minor().saturating_add(more)),
+    };
     let mut shares = Vec::with_capacity(2);
     let mut missing = amount;
     let mut take = |missing: &mut Amount, source: Source, available: Amount| {
@@ -35,24 +51,29 @@ pub(crate) fn plan(
         match source {
             SourceKind::Grant => {
                 for lot in spendable_lots(state, moment, payer, merchant) {
+                    let account = Account::Grant(lot.id);
                     take(
                         &mut missing,
                         Source::Grant(lot.id),
-                        state.book.available(Account::Grant(lot.id)),
+                        with(account, state.book.available(account)),
                     );
                 }
             }
             SourceKind::Balance => {
+                let account = Account::SubscriberCash(payer.id);
                 take(
                     &mut missing,
                     Source::Balance,
-                    state.book.available(Account::SubscriberCash(payer.id)),
+                    with(account, state.book.available(account)),
                 );
             }
             SourceKind::Bill => take(
                 &mut missing,
                 Source::Bill,
-                bill_available(state, moment, payer),
+                with(
+                    Account::BillReceivable(payer.id),
+                    bill_available(state, moment, payer),
+                ),
             ),
             SourceKind::Bank if payer.bank.is_some() => {
                 take(&mut missing, Source::Bank, Amount::MAX)

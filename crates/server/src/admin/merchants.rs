@@ -71,7 +71,7 @@ impl Limits {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Plan {
+pub(super) struct Plan {
     /// Share of the captured amount, in ten-thousandths.
     fee_basis_points: u32,
     #[serde(default)]
@@ -82,7 +82,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn read(&self, above: &str, currency: Currency) -> Result<PricePlan, Problem> {
+    pub(super) fn read(&self, above: &str, currency: Currency) -> Result<PricePlan, Problem> {
         for (name, share) in [
             ("fee_basis_points", self.fee_basis_points),
             ("tax_basis_points", self.tax_basis_points),

@@ -5,12 +5,14 @@
 mod chart;
 mod erasure;
 mod imports;
+mod look_back;
 mod merchants;
 pub mod operation;
 mod operators;
 mod overview;
 pub mod password;
 mod payments;
+mod replay;
 mod rules;
 mod session;
 mod socket;
@@ -55,6 +57,8 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(overview::router())
         .merge(imports::router())
         .merge(worklist::router())
+        .merge(look_back::router())
+        .merge(replay::router())
 }
 
 /// Marks requests that came by the local socket: from the person at the machine.

@@ -175,37 +175,33 @@ fn masked(number: &str) -> String {
     }
 }
 
-struct Seen {
+/// One payment with whom it names, taken out of a state.
+pub(super) struct Seen {
     payment: Payment,
     grants: BTreeMap<u64, Sealed>,
     payer: Option<(SubscriberId, u64, Sealed)>,
     operators: BTreeMap<OperatorId, String>,
 }
 
-async fn look(node: &Node, id: PaymentId) -> Result<Seen, Problem> {
-    node.engine
-        .read(move |state, _| {
-            let payment = state.payments.get(&id)?.clone();
-            let payer = payment.payer.and_then(|id| state.subscribers.get(id));
-            let lots = payment.legs.iter().filter_map(|leg| match leg.source {
-                Source::Grant(lot) => state.lots.get(&lot),
-                Source::Balance | Source::Bill | Source::Bank => None,
-            });
-            Some(Seen {
-                grants: lots.map(|lot| (lot.id.0, lot.label.clone())).collect(),
-                payer: payer.map(|payer| (payer.id, payer.subject, payer.profile.clone())),
-                operators: state
-                    .operators
-                    .by_id
-                    .values()
-                    .map(|operator| (operator.id, operator.name.clone()))
-                    .collect(),
-                payment,
-            })
-        })
-        .await?
-        .answer
-        .ok_or_else(Problem::not_found)
+/// Takes a payment out of the present state or one of the past.
+pub(super) fn take(state: &paytone_domain::State, id: PaymentId) -> Option<Seen> {
+    let payment = state.payments.get(&id)?.clone();
+    let payer = payment.payer.and_then(|id| state.subscribers.get(id));
+    let lots = payment.legs.iter().filter_map(|leg| match leg.source {
+        Source::Grant(lot) => state.lots.get(&lot),
+        Source::Balance | Source::Bill | Source::Bank => None,
+    });
+    Some(Seen {
+        grants: lots.map(|lot| (lot.id.0, lot.label.clone())).collect(),
+        payer: payer.map(|payer| (payer.id, payer.subject, payer.profile.clone())),
+        operators: state
+            .operators
+            .by_id
+            .values()
+            .map(|operator| (operator.id, operator.name.clone()))
+            .collect(),
+        payment,
+    })
 }
 
 async fn show(
@@ -215,25 +211,71 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = PaymentId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
-    let seen = look(&node, id).await?;
+    let seen = node
+        .engine
+        .read(move |state, _| take(state, id))
+        .await?
+        .answer
+        .ok_or_else(Problem::not_found)?;
     // A page that was just given this payment's id expects its first step.
     super::wait_for_views(&node, &headers).await?;
-    let timeline = node
+    Ok(json::answer(
+        StatusCode::OK,
+        &told(&node, &operator, &seen, None).await?,
+    ))
+}
+
+/// What staff see of it, up to a moment if one is given. That personal data is read is recorded first.
+pub(super) async fn told(
+    node: &Arc<Node>,
+    operator: &SignedIn,
+    seen: &Seen,
+    until: Option<Timestamp>,
+) -> Result<Value, Problem> {
+    let mut timeline = node
         .views
-        .timeline_of(id)
+        .timeline_of(seen.payment.id)
         .await
         .map_err(super::views_problem)?;
+    timeline.retain(|step| until.is_none_or(|until| step.at <= until));
     let mut people = People::default();
     if operator.sees_people() {
         if let Some((payer, ..)) = &seen.payer {
-            operation::note_read(&node, operator.actor(), *payer).await?;
+            operation::note_read(node, operator.actor(), *payer).await?;
         }
-        people = open(&node, &seen).await?;
+        people = open(node, seen).await?;
     }
-    Ok(json::answer(
-        StatusCode::OK,
-        &detail(&node, &seen, people, &timeline).await?,
-    ))
+    detail(node, seen, people, &timeline).await
+}
+
+/// The latest payments that reached a subscriber, newest first, out of a state of the past.
+pub(super) fn take_latest_of(
+    state: &paytone_domain::State,
+    subscriber: SubscriberId,
+) -> Vec<Payment> {
+    let of_theirs = state.payments.values();
+    let mut payments: Vec<_> = of_theirs
+        .filter(|payment| payment.payer == Some(subscriber))
+        .collect();
+    payments.sort_unstable_by_key(|payment| std::cmp::Reverse(payment.id));
+    payments.truncate(LATEST as usize);
+    payments.into_iter().cloned().collect()
+}
+
+/// A line of a list, as [`shown`] makes it of the views' rows.
+pub(super) async fn row_of(node: &Node, payment: &Payment) -> Result<Value, Problem> {
+    let currency = node.currency();
+    let reason = payment.veto.or(payment.decline).map(|veto| veto.code());
+    Ok(json!({
+        "id": payment.id.show(&node.ids),
+        "merchant": merchant(node, payment.merchant).await?,
+        "payer": null,
+        "amount": amount::show(payment.amount, currency),
+        "currency": currency.code(),
+        "status": payment.internal_status().name(),
+        "reason": reason,
+        "created_at": time::show(payment.created_at),
+    }))
 }
 
 /// What names people or was written about them.

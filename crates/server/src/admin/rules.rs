@@ -160,7 +160,12 @@ pub fn differences(
 }
 
 /// Sets one rule by its name.
-fn change(rules: &mut Rules, name: &str, value: &Value, currency: Currency) -> Result<(), Problem> {
+pub(super) fn change(
+    rules: &mut Rules,
+    name: &str,
+    value: &Value,
+    currency: Currency,
+) -> Result<(), Problem> {
     let Some((_, rule)) = RULES.iter().find(|(known, _)| *known == name) else {
         return Err(
             Problem::bad_request("unknown_field", format!("there is no rule {name}")).field(name),

@@ -14,7 +14,7 @@ use paytone_domain::{
     ledger::{Account, Balance},
     operator::Operation,
     subscriber::{Device, DeviceStatus, LineKind, LineStatus, Subscriber, SubscriberStatus},
-    time::Timestamp,
+    time::{Moment, Timestamp},
 };
 use paytone_journal::subject_keys::{SubjectKey, SubjectKeyError};
 use serde::Deserialize;
@@ -140,8 +140,8 @@ pub fn profile(key: Option<&SubjectKey>, subject: u64, sealed: &Sealed) -> Optio
     serde_json::from_str(&text::open(key?, subject, Place::Profile, sealed)?).ok()
 }
 
-/// What is looked at of a subscriber, taken out of the engine at one moment.
-struct Seen {
+/// What is looked at of a subscriber, taken out of a state.
+pub(super) struct Seen {
     subscriber: Subscriber,
     cash: Balance,
     /// Sealed label, what is on the lot, and its expiry.
@@ -152,36 +152,35 @@ struct Seen {
     pin_tries_left: u8,
 }
 
-async fn look(node: &Node, id: SubscriberId) -> Result<Seen, Problem> {
-    node.engine
-        .read(move |state, moment| {
-            let subscriber = state.subscribers.get(id)?.clone();
-            let grants = subscriber.lots.iter().filter_map(|id| state.lots.get(id));
-            Some(Seen {
-                cash: state.book.balance(Account::SubscriberCash(id)),
-                grants: grants
-                    .map(|lot| {
-                        let balance = state.book.balance(Account::Grant(lot.id));
-                        (lot.label.clone(), balance, lot.expires_at)
-                    })
-                    .collect(),
-                devices: subscriber
-                    .devices
-                    .iter()
-                    .filter_map(|id| state.devices.get(id).cloned())
-                    .collect(),
-                billed_minor: subscriber.billed.this_month(moment).minor(),
-                pin_locked: subscriber.pin_locked(&state.rules),
-                pin_tries_left: state
-                    .rules
-                    .pin_tries
-                    .saturating_sub(subscriber.pin_failures),
-                subscriber,
+/// Takes a subscriber out of the present state or one of the past.
+pub(super) fn take(
+    state: &paytone_domain::State,
+    moment: &Moment,
+    id: SubscriberId,
+) -> Option<Seen> {
+    let subscriber = state.subscribers.get(id)?.clone();
+    let grants = subscriber.lots.iter().filter_map(|id| state.lots.get(id));
+    Some(Seen {
+        cash: state.book.balance(Account::SubscriberCash(id)),
+        grants: grants
+            .map(|lot| {
+                let balance = state.book.balance(Account::Grant(lot.id));
+                (lot.label.clone(), balance, lot.expires_at)
             })
-        })
-        .await?
-        .answer
-        .ok_or_else(Problem::not_found)
+            .collect(),
+        devices: subscriber
+            .devices
+            .iter()
+            .filter_map(|id| state.devices.get(id).cloned())
+            .collect(),
+        billed_minor: subscriber.billed.this_month(moment).minor(),
+        pin_locked: subscriber.pin_locked(&state.rules),
+        pin_tries_left: state
+            .rules
+            .pin_tries
+            .saturating_sub(subscriber.pin_failures),
+        subscriber,
+    })
 }
 
 async fn show(
@@ -197,12 +196,22 @@ async fn show(
     }
     let id = find(&node, &who).await?;
     operation::note_read(&node, operator.actor(), id).await?;
-    let seen = look(&node, id).await?;
-    let key = key_of(&node, seen.subscriber.subject).await?;
+    let seen = node
+        .engine
+        .read(move |state, moment| take(state, moment, id))
+        .await?
+        .answer
+        .ok_or_else(Problem::not_found)?;
     let payments = super::payments::latest_of(&node, &operator, id).await?;
-    let mut card = card(&node, &seen, key.as_ref());
+    let mut card = told(&node, &seen).await?;
     card["payments"] = payments;
     Ok(json::answer(StatusCode::OK, &card))
+}
+
+/// What staff see of somebody. The caller has recorded that it is looked at.
+pub(super) async fn told(node: &Arc<Node>, seen: &Seen) -> Result<Value, Problem> {
+    let key = key_of(node, seen.subscriber.subject).await?;
+    Ok(card(node, seen, key.as_ref()))
 }
 
 fn card(node: &Node, seen: &Seen, key: Option<&SubjectKey>) -> Value {

@@ -10,9 +10,11 @@ mod demo;
 mod failure;
 mod import;
 mod keyring;
+mod look_back;
 mod merchant;
 mod operator;
 mod payment;
+mod replay;
 mod rules;
 mod serve;
 mod show;
@@ -72,6 +74,8 @@ enum Command {
     Payment(Of<payment::Command>),
     /// Limits and vetoes, journaled and versioned
     Rules(Of<rules::Command>),
+    /// What a period would have been under other limits, vetoes or fees, from the journal
+    Replay(On<replay::Args>),
     /// What waits for a person
     Worklist(client::Reach),
     /// Approve what somebody else proposed
@@ -153,6 +157,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Import(of) => import::run(&of.reach, of.command).await,
         Command::Payment(of) => payment::run(&of.reach, of.command).await,
         Command::Rules(of) => rules::run(&of.reach, of.command).await,
+        Command::Replay(on) => replay::run(&on.reach, on.args).await,
         Command::Worklist(reach) => worklist::list(&reach).await,
         Command::Approve(on) => worklist::decide(&on.reach, &on.args.proposal, true).await,
         Command::Reject(on) => worklist::decide(&on.reach, &on.args.proposal, false).await,

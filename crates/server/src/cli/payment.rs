@@ -1,18 +1,23 @@
 //! `paytone payment`
 
 use clap::Subcommand;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Failure,
     client::{Reach, segment},
-    show,
+    look_back, show,
 };
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// One payment: its inner state, its whole timeline, and who caused each step
-    Show { id: String },
+    Show {
+        id: String,
+        /// As it was at a moment such as 2026-11-23T06:15:32Z, replayed from the journal
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
     /// The latest payments
     List {
         /// Only those that really ended like this, such as captured or declined
@@ -26,8 +31,11 @@ pub enum Command {
 pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
     let client = reach.client()?;
     match command {
-        Command::Show { id } => {
-            let payment = client.get(&format!("/payments/{}", segment(&id))).await?;
+        Command::Show { id, at } => {
+            let payment = match at {
+                None => client.get(&format!("/payments/{}", segment(&id))).await?,
+                Some(at) => look_back::run(&client, &json!({"payment": id, "at": at})).await?,
+            };
             print(reach.json, &payment);
         }
         Command::List { status, limit } => {
@@ -76,6 +84,7 @@ fn print(json: bool, payment: &Value) {
         return;
     }
     show::facts(&[
+        ("as of", &payment["as_of"]["at"]),
         ("id", &payment["id"]),
         ("status", &payment["status"]),
         ("merchant sees", &payment["projected_status"]),

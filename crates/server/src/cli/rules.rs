@@ -75,7 +75,8 @@ fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
     Ok(rules)
 }
 
-fn flatten(
+/// Rules by their full names, out of nested tables.
+pub(super) fn flatten(
     above: &str,
     table: &toml::Table,
     rules: &mut Map<String, Value>,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Failure,
     client::{Reach, segment},
-    show,
+    look_back, show,
 };
 
 #[derive(Subcommand, Debug)]
@@ -15,6 +15,9 @@ pub enum Command {
     Show {
         /// Number or id
         who: String,
+        /// As it was at a moment such as 2026-11-23T06:15:32Z, replayed from the journal; a number is whoever held it then
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
     },
     /// Stop a subscriber's payments at once
     Block { who: String },
@@ -31,10 +34,14 @@ pub enum Command {
 pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
     let client = reach.client()?;
     let (who, action, what) = match command {
-        Command::Show { who } => {
-            let person = client
-                .get(&format!("/subscribers/{}", segment(&who)))
-                .await?;
+        Command::Show { who, at } => {
+            let person = match at {
+                None => {
+                    let path = format!("/subscribers/{}", segment(&who));
+                    client.get(&path).await?
+                }
+                Some(at) => look_back::run(&client, &json!({"subscriber": who, "at": at})).await?,
+            };
             print(reach.json, &person);
             return Ok(());
         }
@@ -55,6 +62,7 @@ fn print(json: bool, person: &Value) {
         return;
     }
     show::facts(&[
+        ("as of", &person["as_of"]["at"]),
         ("id", &person["id"]),
         ("status", &person["status"]),
         ("number", &person["number"]),

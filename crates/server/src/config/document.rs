@@ -70,6 +70,10 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     ("limits.streams", "Event streams to phones in all."),
     (
+        "limits.look_back_seconds",
+        "Longest replay of the past for one question (`--at`, `paytone replay`).",
+    ),
+    (
         "webhooks",
         "Where webhooks may go: https to public addresses, unless said otherwise.",
     ),

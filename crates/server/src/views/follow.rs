@@ -250,13 +250,14 @@ pub async fn start(
     })
 }
 
-/// Decisions and answers come first when there is not enough of the processor for all: views lag then and catch up later.
-fn give_way() {
+/// Decisions and answers come first when there is not enough of the processor for all: the calling thread lags then and catches
+/// up later.
+pub fn give_way() {
     // SAFETY: setpriority takes plain numbers; on Linux, process 0 is the calling thread.
     #[expect(unsafe_code, reason = "the standard library has no priorities")]
     let refused = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) } != 0;
     if refused {
-        tracing::debug!("the views run at the priority of everything else");
+        tracing::debug!("background work runs at the priority of everything else");
     }
 }
 

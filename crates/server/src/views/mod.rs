@@ -35,7 +35,7 @@ use tokio::sync::watch;
 use crate::database::Pool;
 
 pub use feed::MerchantEvent;
-pub use follow::FollowError;
+pub use follow::{FollowError, give_way};
 pub use lists::{Filter, HistoryItem, HistoryKind, TimelineStep};
 pub use overview::Overview;
 pub use project::Misfit;

@@ -1,6 +1,7 @@
 //! The command line and the admin API: the real program, its local socket and HTTP.
 
 mod imports;
+mod look_back;
 mod money;
 mod people;
 mod program;

@@ -1,0 +1,46 @@
+//! Waits for a look back and shows how far it got.
+
+use std::time::Duration;
+
+use hyper::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::{Failure, client::Client};
+
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// Begins it, follows it to its end, and answers what it found. Ctrl-C ends it on the server too.
+pub async fn run(client: &Client, asked: &Value) -> Result<Value, Failure> {
+    let begun = client.post("/look-backs", asked).await?;
+    follow(client, &begun).await
+}
+
+/// Follows one that was begun.
+pub async fn follow(client: &Client, begun: &Value) -> Result<Value, Failure> {
+    let path = format!("/look-backs/{}", begun["id"].as_str().unwrap_or_default());
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("replaying {wide_bar} {pos}/{len} rows, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let follow = async {
+        loop {
+            let seen = client.get(&path).await?;
+            if seen["state"] == "done" {
+                return Ok(seen["answer"].clone());
+            }
+            bar.set_length(seen["rows_in_all"].as_u64().unwrap_or_default());
+            bar.set_position(seen["rows"].as_u64().unwrap_or_default());
+            tokio::time::sleep(BETWEEN).await;
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = follow => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            client.ask(Method::DELETE, &path, None).await?;
+            Err(Failure::new("stopped"))
+        }
+    };
+    bar.finish_and_clear();
+    outcome
+}
