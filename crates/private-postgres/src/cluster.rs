@@ -53,6 +53,52 @@ impl Cluster {
     ///
     /// When PostgreSQL is not installed or does not start; says what it said.
     pub fn start() -> Self {
+        let cluster = Self::in_new_folder();
+        cluster.run(
+            "initdb",
+            &[
+                "--pgdata=data",
+                "--username=postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "--no-instructions",
+            ],
+        );
+        cluster.restart();
+        cluster
+    }
+
+    /// A copy of this one that follows it, reads only, and can take over.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start; says what it said.
+    pub fn standby(&self) -> Self {
+        let standby = Self::in_new_folder();
+        standby.run(
+            "pg_basebackup",
+            &[
+                "--pgdata=data",
+                &format!("--host={}", self.folder.display()),
+                "--username=postgres",
+                "--write-recovery-conf",
+                "--wal-method=stream",
+                "--checkpoint=fast",
+                "--no-sync",
+            ],
+        );
+        standby.restart();
+        standby
+    }
+
+    /// Makes a standby the primary; comes back once it takes writes.
+    pub fn promote(&self) {
+        self.run("pg_ctl", &["promote", "--pgdata=data", "--wait"]);
+    }
+
+    fn in_new_folder() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("paytone-pg-")
             .tempdir()
@@ -73,28 +119,14 @@ impl Cluster {
             .spawn()
             .expect("a shell");
         let lifeline = watcher.stdin.take();
-        let cluster = Self {
+        Self {
             programs: programs(),
             folder,
             user,
             databases: AtomicU32::new(0),
             watcher,
             lifeline,
-        };
-        cluster.run(
-            "initdb",
-            &[
-                "--pgdata=data",
-                "--username=postgres",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--no-sync",
-                "--no-instructions",
-            ],
-        );
-        cluster.restart();
-        cluster
+        }
     }
 
     /// The URL of a new, empty database.

@@ -4,6 +4,7 @@
 //!   client ──TCP──▶ Wire ──unix socket──▶ server
 //!                     ├ cut_next_answer: the server does what was asked, the answer is lost, the connection ends
 //!                     ├ cut: all connections end
+//!                     ├ lead_to: from now on connections go to another server, as after a failover
 //!                     └ hold: what the client says waits; let_go: it arrives, however late
 //! ```
 
@@ -29,6 +30,7 @@ pub struct Wire {
 struct Shared {
     cut_next_answer: AtomicBool,
     answers_cut: AtomicU64,
+    socket: Mutex<PathBuf>,
     ends: Mutex<Vec<(TcpStream, UnixStream)>>,
     held: Mutex<bool>,
     let_go: Condvar,
@@ -39,7 +41,10 @@ impl Wire {
     pub fn to(socket: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            socket: Mutex::new(socket),
+            ..Shared::default()
+        });
         let wire = Self {
             address,
             shared: Arc::clone(&shared),
@@ -47,7 +52,8 @@ impl Wire {
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 // A server that is down: the client sees its connection end.
-                if let Ok(server) = UnixStream::connect(&socket) {
+                let socket = lock(&shared.socket).clone();
+                if let Ok(server) = UnixStream::connect(socket) {
                     shared.join(client, server);
                 }
             }
@@ -78,6 +84,11 @@ impl Wire {
         for (client, server) in lock(&self.shared.ends).drain(..) {
             end(&client, &server);
         }
+    }
+
+    /// Connections made from now on go to another server.
+    pub fn lead_to(&self, socket: PathBuf) {
+        *lock(&self.shared.socket) = socket;
     }
 
     /// From now on what clients say stays on the wire.

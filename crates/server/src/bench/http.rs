@@ -20,7 +20,7 @@ use super::{
     world::{PIN, Payer, World, WorldError, sign},
 };
 use crate::{
-    config::{Config, Limits},
+    config::{Config, Limits, Store},
     edge::ids::Public as _,
     http::{router, serve},
     node::{Node, StartError},
@@ -42,12 +42,26 @@ pub struct Args {
     /// Where the stores are made; a new folder in it is used and removed.
     #[arg(long, default_value = ".")]
     pub data: PathBuf,
+    /// An empty PostgreSQL database for the stores instead, `postgresql://…`; what is made in it stays
+    #[arg(long, value_name = "URL", value_parser = store)]
+    pub store: Option<Store>,
     /// Lets the views follow during the loads, on the same two hands; otherwise they take all of it in afterwards, measured apart.
     #[arg(long)]
     pub views: bool,
     /// One JSON object instead of a table: the charges under a mandate, with the other runs beside them.
     #[arg(long)]
     pub json: bool,
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "clap asks for a function that may refuse"
+)]
+fn store(url: &str) -> Result<Store, String> {
+    Ok(Store {
+        url: url.to_owned(),
+        ..Store::default()
+    })
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +151,7 @@ async fn in_folder(args: &Args, folder: PathBuf) -> Result<Outcome, BenchError> 
             connections: args.connections + 64,
             ..Limits::default()
         },
+        store: args.store.clone().unwrap_or_default(),
         ..Config::default()
     };
     Keyring::create(&config.keyring)?;

@@ -243,3 +243,69 @@ async fn a_standby_that_takes_no_writes_is_waited_out() {
     assert_eq!(journal.append(&row).await, Ok(()));
     assert_eq!(all(&store).await, [row]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_to_a_synchronous_standby_keeps_every_acknowledged_row_once() {
+    const ROWS_BEFORE: usize = 40;
+    let primary = Cluster::start();
+    let name = name_of(&primary.database()).to_owned();
+    let wire = Wire::to(primary.socket());
+    let store = PostgresStore::parse(&wire.url(&name)).expect("a URL");
+    let standby = primary.standby();
+    primary.sql(
+        "postgres",
+        "ALTER SYSTEM SET synchronous_standby_names = '*'",
+    );
+    primary.sql("postgres", "SELECT pg_reload_conf()");
+    let set = || primary.sql("postgres", "SHOW synchronous_standby_names");
+    while set() != "*" {}
+    let strict = store.clone().requiring_standby(true);
+    let mut journal = PostgresJournal::open(&strict).await.expect("opened");
+    let mut rows = Vec::new();
+    for _ in 0..ROWS_BEFORE {
+        let row = next(&rows);
+        append_until_known(&mut journal, &row).await.expect("known");
+        rows.push(row);
+    }
+    // The machine goes while rows are being appended, and what leads to the primary leads to the other one.
+    let failing = thread::spawn({
+        let wire = wire.clone();
+        move || {
+            primary.crash();
+            standby.promote();
+            wire.lead_to(standby.socket());
+            standby
+        }
+    });
+    let mut unknown = 0;
+    while !failing.is_finished() {
+        let row = next(&rows);
+        match journal.append(&row).await {
+            Ok(()) => rows.push(row),
+            Err(AppendError::Unknown(_)) => unknown += 1,
+            Err(error) => panic!("row {}: {error}", row.seq),
+        }
+        tokio::task::yield_now().await;
+    }
+    let new_primary = failing.join().expect("it takes over");
+    println!("{} rows, {unknown} unknown", rows.len());
+    assert!(unknown > 0, "some appends met no server");
+    // It has no standby of its own: nothing is acknowledged by one machine alone.
+    let row = next(&rows);
+    let alone = journal.append(&row).await.expect_err("no standby");
+    assert!(
+        alone
+            .to_string()
+            .contains("synchronous_standby_names is empty"),
+        "{alone}"
+    );
+    let _second = new_primary.standby();
+    new_primary.sql(
+        "postgres",
+        "ALTER SYSTEM SET synchronous_standby_names = '*'",
+    );
+    new_primary.sql("postgres", "SELECT pg_reload_conf()");
+    append_until_known(&mut journal, &row).await.expect("known");
+    rows.push(row);
+    assert_eq!(all(&store).await, rows);
+}
