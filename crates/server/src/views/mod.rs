@@ -8,6 +8,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`rows`], `schema.sql` | the tables |
+//! | [`write`], [`copied`] | many rows at once, in each database's way |
 //! | [`project`] | what events do to them: a step function |
 //! | [`follow`] | the driver: reads the journal, writes the tables |
 //! | [`store`] | the database: a file, or a schema of PostgreSQL |
@@ -17,6 +18,7 @@
 //! **Invariant:** the tables always show the journal up to exactly one position. Ids only: names, numbers and texts stay sealed
 //! in the journal, so there is nothing here to erase. **Not here:** anything that is not in the journal; rights.
 
+mod copied;
 pub mod feed;
 pub mod follow;
 pub mod lists;

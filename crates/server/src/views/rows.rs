@@ -13,6 +13,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef},
 };
 
+use super::copied::Field;
 use crate::database::Record;
 
 /// A row's values, one after the other.
@@ -39,6 +40,8 @@ pub trait Row {
     fn bind(&self, statement: Statement) -> Statement;
     /// Binds every column of all rows in order.
     fn bind_columns(rows: &[&Self], statement: ColumnStatement) -> ColumnStatement;
+    /// Puts every column in order.
+    fn copy(&self, out: &mut Vec<u8>);
 }
 
 impl<R: Row> Row for &R {
@@ -53,6 +56,10 @@ impl<R: Row> Row for &R {
     fn bind_columns(rows: &[&Self], statement: ColumnStatement) -> ColumnStatement {
         let rows: Vec<&R> = rows.iter().map(|row| **row).collect();
         R::bind_columns(&rows, statement)
+    }
+
+    fn copy(&self, out: &mut Vec<u8>) {
+        (**self).copy(out);
     }
 }
 
@@ -80,6 +87,10 @@ macro_rules! table {
 
             fn bind_columns(rows: &[&Self], statement: ColumnStatement) -> ColumnStatement {
                 statement$(.bind(rows.iter().map(|row| &row.$column).collect::<Vec<&$type>>()))*
+            }
+
+            fn copy(&self, out: &mut Vec<u8>) {
+                $(self.$column.put(out);)*
             }
         }
     };
@@ -391,6 +402,12 @@ impl FundingParts {
 
     fn read(text: &str) -> Result<Self, BoxDynError> {
         Ok(Self(serde_json::from_str(text)?))
+    }
+}
+
+impl Field for FundingParts {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.text().expect("numbers and words").put(out);
     }
 }
 

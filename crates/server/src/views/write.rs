@@ -1,6 +1,7 @@
 //! Writes many rows with one statement, and reads back those that are not in memory.
 //!
-//! SQLite takes rows, a placeholder per value; PostgreSQL takes columns, an array each.
+//! SQLite takes rows, a placeholder per value. PostgreSQL takes columns, an array each, and where rows are only added and are
+//! many, a stream of them.
 //!
 //! **Invariant:** statements come in few sizes, so that each is prepared once. SQLite looks a placeholder's number up slowly,
 //! hence the plain ones here.
@@ -10,13 +11,18 @@ use std::{fmt::Write as _, sync::Arc};
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 
-use super::rows::{Kept, Merge, Row};
+use super::{
+    copied::copied,
+    rows::{Kept, Merge, Row},
+};
 use crate::database::{Session, in_time};
 
 /// Rows per statement, largest first.
 const SIZES: [usize; 3] = [64, 8, 1];
 /// Rows per statement in PostgreSQL, at most.
 const COLUMN_ROWS: usize = 8_192;
+/// From so many on rows are streamed, which takes another round trip.
+const STREAMED_ROWS: usize = 32;
 /// Ids per statement that reads rows back.
 const IDS: usize = 64;
 
@@ -68,6 +74,9 @@ impl Statements {
         connection: &mut PgConnection,
         rows: &[R],
     ) -> Result<(), sqlx::Error> {
+        if matches!(R::MERGE, Merge::Append) && rows.len() >= STREAMED_ROWS {
+            return in_time(stream(connection, rows)).await;
+        }
         for some in rows.chunks(COLUMN_ROWS) {
             let text = self
                 .writing
@@ -107,6 +116,18 @@ impl Statements {
         }
         Ok(rows)
     }
+}
+
+async fn stream<R: Row>(connection: &mut PgConnection, rows: &[R]) -> Result<(), sqlx::Error> {
+    let text = format!(
+        "COPY {} ({}) FROM STDIN WITH (FORMAT binary)",
+        R::TABLE,
+        R::COLUMNS.join(", ")
+    );
+    let mut stream = connection.copy_in_raw(&text).await?;
+    stream.send(copied(rows)).await?;
+    stream.finish().await?;
+    Ok(())
 }
 
 fn writing<R: Row>(rows: usize) -> String {
