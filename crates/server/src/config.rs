@@ -49,6 +49,16 @@ pub struct Store {
     pub allow_without_standby: bool,
 }
 
+impl Store {
+    /// A database by its URL; whether that is one is seen when it is opened.
+    pub fn at(url: &str) -> Result<Self, std::convert::Infallible> {
+        Ok(Self {
+            url: url.to_owned(),
+            ..Self::default()
+        })
+    }
+}
+
 impl fmt::Debug for Store {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = if self.url.is_empty() { "" } else { "(secret)" };

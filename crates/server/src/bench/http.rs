@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, default_value = ".")]
     pub data: PathBuf,
     /// An empty PostgreSQL database for the stores instead, `postgresql://…`; what is made in it stays
-    #[arg(long, value_name = "URL", value_parser = store)]
+    #[arg(long, value_name = "URL", value_parser = Store::at)]
     pub store: Option<Store>,
     /// Lets the views follow during the loads, on the same two hands; otherwise they take all of it in afterwards, measured apart.
     #[arg(long)]
@@ -51,17 +51,6 @@ pub struct Args {
     /// One JSON object instead of a table: the charges under a mandate, with the other runs beside them.
     #[arg(long)]
     pub json: bool,
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "clap asks for a function that may refuse"
-)]
-fn store(url: &str) -> Result<Store, String> {
-    Ok(Store {
-        url: url.to_owned(),
-        ..Store::default()
-    })
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     cli::Failure,
-    config::{Bank, Config, Webhooks},
+    config::{Bank, Config, Store, Webhooks},
     node::Node,
     pages,
     service::{Ended, Service, ServiceError},
@@ -56,6 +56,9 @@ pub struct Args {
     /// Where it listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8400")]
     pub listen: SocketAddr,
+    /// A PostgreSQL database for the stores instead, `postgresql://…`; give it each time
+    #[arg(long, value_name = "URL", value_parser = Store::at)]
+    pub store: Option<Store>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +153,10 @@ impl Demo {
         let besides = pages::demo_router()
             .merge(shop::router(Arc::clone(&shop)))
             .merge(front::router(Arc::clone(&front)));
-        let config = config(data, keyring, address, &origin, &bank);
+        let config = Config {
+            store: args.store.clone().unwrap_or_default(),
+            ..config(data, keyring, address, &origin, &bank)
+        };
         let service = Service::start_on(listener, config, true, besides).await?;
         // Read once the stores are locked: no other demo is filling the same folder.
         let mut world = WorldFile::open(data).map_err(folder)?;

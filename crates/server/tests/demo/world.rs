@@ -33,6 +33,7 @@ async fn start(data: &Path) -> Demo {
     let args = Args {
         data: data.to_owned(),
         listen: anywhere(),
+        store: None,
     };
     let program = Path::new(env!("CARGO_BIN_EXE_paytone"));
     let demo = Demo::start(&args, program, &|_| {}).await;
