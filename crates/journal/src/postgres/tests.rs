@@ -157,6 +157,15 @@ async fn a_role_that_may_insert_and_select_is_enough_and_cannot_change_a_row() {
         let state = crate::postgres_store::sqlstate(&error);
         assert_eq!(state.as_deref(), Some("42501"), "{attempt}: {error}");
     }
+    // Nor need it be told how much room the table takes.
+    journal.reader.put(connection);
+    assert!(journal.size_bytes().await.expect("told") > 8_000);
+    cluster.sql(
+        &name,
+        "REVOKE EXECUTE ON FUNCTION pg_total_relation_size(regclass) FROM PUBLIC",
+    );
+    let counted = journal.size_bytes().await.expect("counted");
+    assert_eq!(counted, row.body.len() as u64 + 112);
     assert_eq!(all(&store).await, [row]);
 }
 

@@ -8,7 +8,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`rows`], `schema.sql` | the tables |
-//! | [`write`], [`copied`] | many rows at once, in each database's way |
+//! | [`mod@write`], [`copied`] | many rows at once, in each database's way |
 //! | [`project`] | what events do to them: a step function |
 //! | [`follow`] | the driver: reads the journal, writes the tables |
 //! | [`store`] | the database: a file, or a schema of PostgreSQL |

@@ -14,6 +14,12 @@ fn apart() -> (Cluster, PostgresStore) {
     (cluster, store)
 }
 
+/// From now on it waits no longer than this; what went before had all the time that a busy machine needs.
+fn hurry(journal: &mut PostgresJournal, limit: Duration) {
+    let store = journal.reader.store.clone();
+    journal.reader.store = store.with_statement_timeout(limit);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_again_and_again_keeps_every_acknowledged_row_once() {
     const CRASHES: usize = 4;
@@ -96,12 +102,12 @@ async fn an_append_that_arrives_after_its_repeat_changes_nothing() {
     let name = name_of(&cluster.database()).to_owned();
     let slow = Wire::to(cluster.socket());
     let parse = |url: &str| PostgresStore::parse(url).expect("a URL");
-    let limit = Duration::from_millis(500);
-    let store = parse(&slow.url(&name)).with_statement_timeout(limit);
+    let store = parse(&slow.url(&name));
     let mut journal = PostgresJournal::open(&store).await.expect("opened");
     let mut rows = vec![next(&[])];
     journal.append(&rows[0]).await.expect("appended");
     let row = next(&rows);
+    hurry(&mut journal, Duration::from_millis(500));
     slow.hold();
     let unknown = journal.append(&row).await.expect_err("it is on the wire");
     assert_eq!(unknown.code(), "journal_unknown");
@@ -131,12 +137,11 @@ async fn an_append_that_arrives_after_its_repeat_changes_nothing() {
 async fn a_server_that_stands_still_makes_appends_unknown_until_it_goes_on() {
     let cluster = Cluster::shared();
     let url = cluster.database();
-    let limit = Duration::from_millis(300);
     let store = PostgresStore::parse(&url).expect("a URL");
-    let impatient = store.clone().with_statement_timeout(limit);
-    let mut journal = PostgresJournal::open(&impatient).await.expect("opened");
+    let mut journal = PostgresJournal::open(&store).await.expect("opened");
     let mut rows = vec![next(&[])];
     journal.append(&rows[0]).await.expect("appended");
+    hurry(&mut journal, Duration::from_millis(300));
     for _ in 0..3 {
         let row = next(&rows);
         let paused = cluster.pause(name_of(&url));
@@ -152,12 +157,11 @@ async fn a_server_that_stands_still_makes_appends_unknown_until_it_goes_on() {
 #[tokio::test]
 async fn a_commit_that_no_standby_confirms_is_never_taken_for_done() {
     let (cluster, store) = apart();
-    let impatient = store
-        .clone()
-        .with_statement_timeout(Duration::from_millis(400));
-    let mut journal = PostgresJournal::open(&impatient).await.expect("opened");
+    let limit = Duration::from_millis(400);
+    let mut journal = PostgresJournal::open(&store).await.expect("opened");
     let mut rows = vec![next(&[])];
     journal.append(&rows[0]).await.expect("appended");
+    hurry(&mut journal, limit);
     let standbys = |names: &str| {
         cluster.sql(
             "postgres",
@@ -182,7 +186,7 @@ async fn a_commit_that_no_standby_confirms_is_never_taken_for_done() {
         let unknown = journal.append(&row).await.expect_err("nobody confirms it");
         assert_eq!(unknown.code(), "journal_unknown", "{unknown}");
     }
-    let opened = PostgresJournal::open(&impatient).await;
+    let opened = PostgresJournal::open(&store.clone().with_statement_timeout(limit)).await;
     assert_eq!(
         opened.expect_err("nor what was there before").code(),
         "store_failed"
