@@ -7,6 +7,7 @@ use crate::{
     merchant::ClientRefusal,
     operator::{Done, OperatorRefusal},
     payment::{self, ClientPaymentRefusal, PaymentFacts, RefundFacts},
+    sealed_day::SealRefusal,
     subscriber::{
         DeviceRefusal, DeviceStatus, EnrolmentRefusal, NextStep, PhoneRefusal, RowOutcome,
         RowRefusal,
@@ -31,6 +32,7 @@ pub enum Answer {
     Effect(Result<(), EffectRefusal>),
     Line(Result<RowOutcome, RowRefusal>),
     Operator(Result<Done, OperatorRefusal>),
+    DaySealed(Result<(), SealRefusal>),
 }
 
 /// A journal begins once.

@@ -10,6 +10,7 @@ use crate::{
     money::Currency,
     operator::OperatorCommand,
     payment::PaymentCommand,
+    sealed_day::SealedDay,
     subscriber::{DeviceCommand, EnrolmentCommand, LineRow, PhoneCommand},
     time::Moment,
 };
@@ -34,6 +35,7 @@ pub enum Command {
     /// One row of a network export.
     Line(Box<LineRow>),
     Operator(OperatorCommand),
+    SealDay(Box<SealedDay>),
 }
 
 /// An answer and what it did.
@@ -70,6 +72,10 @@ pub fn decide(state: &State, moment: &Moment, actor: Actor, command: Command) ->
         Command::Client(command) => {
             let (answer, events) = crate::merchant::decide_client(state, moment, command);
             (Answer::Client(answer), events)
+        }
+        Command::SealDay(day) => {
+            let (answer, events) = crate::sealed_day::decide(state, moment, *day);
+            (Answer::DaySealed(answer), events)
         }
         Command::Device(command) => {
             let (answer, events) = crate::subscriber::decide_device(state, command);

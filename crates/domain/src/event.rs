@@ -15,6 +15,7 @@ use crate::{
     money::Currency,
     operator::OperatorEvent,
     payment::PaymentEvent,
+    sealed_day::SealedDay,
     state::State,
     subscriber::{DeviceEvent, EnrolmentEvent, LineEvent, PhoneEvent},
     time::{Moment, Timestamp},
@@ -79,6 +80,8 @@ pub enum Event {
         #[n(0)]
         keyring: KeyringFingerprint,
     },
+    #[n(15)]
+    DaySealed(#[n(0)] SealedDay),
 }
 
 /// [`Due`], as it is written down.
@@ -154,6 +157,7 @@ pub fn evolve(state: &mut State, moment: &Moment, event: &Event) {
                 settings.keyring = *keyring;
             }
         }
+        Event::DaySealed(day) => state.sealed_days.push(day.clone()),
         Event::Line(event) => crate::subscriber::evolve_line(state, moment, event),
         Event::Device(event) => crate::subscriber::evolve_device(state, moment, event),
         Event::Enrolment(event) => crate::subscriber::evolve_enrolment(state, event),

@@ -93,6 +93,10 @@ opaque! {
     Signature(64);
     /// Fingerprint of the keyring that this journal belongs to.
     KeyringFingerprint(32);
+    /// A hash over a sealed day.
+    DayHash(32);
+    /// The public key that a sealed day is signed with (Ed25519).
+    DayKey(32);
 }
 
 /// Bytes that only the edge can read: text sealed under the key of one subject.

@@ -32,6 +32,7 @@ pub mod money;
 pub mod operator;
 pub mod payment;
 pub mod risk;
+pub mod sealed_day;
 mod state;
 pub mod subscriber;
 pub mod time;

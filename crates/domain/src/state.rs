@@ -19,6 +19,7 @@ use crate::{
     operator::Operators,
     payment::{Payment, Refund},
     risk::Rules,
+    sealed_day::SealedDay,
     subscriber::{Device, Enrolment, Subscriber, is_active_device_of},
     time::Moment,
 };
@@ -122,6 +123,8 @@ pub struct State {
     pub deadlines: Deadlines,
     /// Payments and mandates that wait for an answer, in all.
     pub open_prompts: u64,
+    /// One for each business date that was sealed, in order.
+    pub sealed_days: Vec<SealedDay>,
     /// Keys that subscribers' texts are sealed under: no two share one.
     pub(crate) subjects: FxHashSet<u64>,
     pub(crate) next_payment: u64,
@@ -155,6 +158,7 @@ impl Default for State {
             repeats: Repeats::default(),
             deadlines: Deadlines::default(),
             open_prompts: 0,
+            sealed_days: Vec::new(),
             subjects: FxHashSet::default(),
             next_payment: 1,
             next_refund: 1,

@@ -77,6 +77,7 @@ impl Sum {
             repeats,
             deadlines,
             open_prompts,
+            sealed_days,
             ..
         } = state;
         self.settings(settings.as_ref()).add(rules);
@@ -118,6 +119,10 @@ impl Sum {
             self.add(at).add(Fallen::from(due));
         }
         self.add(open_prompts).add(state.next_numbers());
+        // Journals of before there were any keep their digest.
+        if !sealed_days.is_empty() {
+            self.add(sealed_days);
+        }
     }
 
     fn pairs<K: Encode<()>, V: Encode<()>>(&mut self, things: Vec<(K, V)>) {

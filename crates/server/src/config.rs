@@ -31,6 +31,7 @@ pub struct Config {
     pub limits: Limits,
     pub webhooks: Webhooks,
     pub bank: Option<Bank>,
+    pub witness: Witness,
     /// Settled once, when the journal begins.
     pub begin: Begin,
 }
@@ -95,6 +96,14 @@ pub struct Webhooks {
     pub allow_http: bool,
 }
 
+/// Who keeps sealed days outside the operator's databases.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Witness {
+    pub file: PathBuf,
+    pub url: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bank {
@@ -137,6 +146,7 @@ impl Default for Config {
             limits: Limits::default(),
             webhooks: Webhooks::default(),
             bank: None,
+            witness: Witness::default(),
             begin: Begin::default(),
         }
     }

@@ -12,6 +12,7 @@
 //! | [`pages`] | what people look at |
 //! | [`views`] | SQL tables derived from the journal |
 //! | [`past`] | what the books were at another moment |
+//! | [`proof`] | each business date under a signed root that witnesses keep |
 //! | [`verify`] | proves that the books are complete and untouched |
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
 //! | [`service`] | all of it at work, started and stopped |
@@ -33,6 +34,7 @@ pub mod import;
 pub mod node;
 pub mod pages;
 pub mod past;
+pub mod proof;
 pub mod service;
 pub mod stores;
 pub mod verify;

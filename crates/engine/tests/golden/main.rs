@@ -91,7 +91,10 @@ fn kind(event: &Event) -> String {
         .filter(|word| !word.is_empty());
     let first = words.next().unwrap_or_default().to_owned();
     match event {
-        Event::Initialized { .. } | Event::Fell { .. } | Event::KeyringChanged { .. } => first,
+        Event::Initialized { .. }
+        | Event::Fell { .. }
+        | Event::KeyringChanged { .. }
+        | Event::DaySealed(_) => first,
         _ => format!("{first}/{}", words.next().unwrap_or_default()),
     }
 }

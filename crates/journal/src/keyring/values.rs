@@ -3,7 +3,7 @@
 //! **Invariant:** each kind has a key and a domain tag of its own, and every input but the last has a fixed length, so
 //! no value of one kind or input can be taken for another.
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{hmac, signature::Ed25519KeyPair};
 use data_encoding::BASE64URL_NOPAD;
 
 use super::Keyring;
@@ -83,6 +83,29 @@ impl Keyring {
             }
             round += 1;
         }
+    }
+
+    /// What hides an entry of the books in a published hash until it is shown together with it.
+    #[must_use]
+    pub fn entry_salt(&self, row: u64, place: u32) -> [u8; 16] {
+        let parts: [&[u8]; 3] = [
+            b"paytone entry salt v1\0",
+            &row.to_be_bytes(),
+            &place.to_be_bytes(),
+        ];
+        let mac = mac(&self.number, &parts);
+        std::array::from_fn(|place| mac[place])
+    }
+
+    /// The key that sealed days are signed with.
+    ///
+    /// # Panics
+    ///
+    /// Never: any 32 bytes are a key.
+    #[must_use]
+    pub fn day_key(&self) -> Ed25519KeyPair {
+        let seed = mac(&self.session, &[b"paytone sealed day v1\0"]);
+        Ed25519KeyPair::from_seed_unchecked(&seed).expect("any 32 bytes are a seed")
     }
 
     /// A token that carries `claims` in clear and that only this keyring can make.

@@ -12,6 +12,7 @@ mod operators;
 mod overview;
 pub mod password;
 mod payments;
+mod proof;
 mod replay;
 mod rules;
 mod session;
@@ -59,6 +60,7 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(worklist::router())
         .merge(look_back::router())
         .merge(replay::router())
+        .merge(proof::router())
 }
 
 /// Marks requests that came by the local socket: from the person at the machine.

@@ -14,6 +14,7 @@ mod look_back;
 mod merchant;
 mod operator;
 mod payment;
+mod proof;
 mod replay;
 mod rules;
 mod serve;
@@ -76,6 +77,8 @@ enum Command {
     Rules(Of<rules::Command>),
     /// What a period would have been under other limits, vetoes or fees, from the journal
     Replay(On<replay::Args>),
+    /// What anybody can check a payment's entries by, as JSON
+    Proof(On<proof::Args>),
     /// What waits for a person
     Worklist(client::Reach),
     /// Approve what somebody else proposed
@@ -158,6 +161,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Payment(of) => payment::run(&of.reach, of.command).await,
         Command::Rules(of) => rules::run(&of.reach, of.command).await,
         Command::Replay(on) => replay::run(&on.reach, on.args).await,
+        Command::Proof(on) => proof::run(&on.reach, on.args).await,
         Command::Worklist(reach) => worklist::list(&reach).await,
         Command::Approve(on) => worklist::decide(&on.reach, &on.args.proposal, true).await,
         Command::Reject(on) => worklist::decide(&on.reach, &on.args.proposal, false).await,

@@ -83,6 +83,18 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     ("webhooks.allow_http", "Lets webhooks go without TLS."),
     (
+        "witness",
+        "Who keeps the signed root of each business date outside these databases; name at least one.",
+    ),
+    (
+        "witness.file",
+        "A file that is only added to, best on another machine's disk or on write-once storage.",
+    ),
+    (
+        "witness.url",
+        "Where each root is sent by POST until it is answered with success.",
+    ),
+    (
         "bank",
         "The bank that collects from subscribers' accounts. Without it `bank` is no source.",
     ),

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use paytone_domain::ids::OperatorId;
 use serde_json::Value;
 
-pub use replay::{PastError, Reached, state_at, what_if};
+pub use replay::{PastError, Reached, apart, state_at, what_if};
 
 use crate::edge::problem::Problem;
 
@@ -45,7 +45,7 @@ impl Progress {
         }
     }
 
-    fn set(&self, rows: u64, rows_in_all: u64) {
+    pub fn set(&self, rows: u64, rows_in_all: u64) {
         self.rows.store(rows, Ordering::Relaxed);
         self.rows_in_all.store(rows_in_all, Ordering::Relaxed);
     }
@@ -56,7 +56,8 @@ impl Progress {
         (self.rows.load(Ordering::Relaxed), rows_in_all)
     }
 
-    fn check(&self) -> Result<(), PastError> {
+    /// Whether it may go on.
+    pub fn check(&self) -> Result<(), PastError> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(PastError::Stopped);
         }

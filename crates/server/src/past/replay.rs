@@ -125,7 +125,7 @@ async fn rows(
 }
 
 /// Runs it on a thread that gives way to everything else.
-async fn apart<T, F, R>(config: Config, run: R) -> Result<T, PastError>
+pub async fn apart<T, F, R>(config: Config, run: R) -> Result<T, PastError>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, PastError>>,

@@ -294,7 +294,7 @@ fn name(account: Account) -> String {
 }
 
 /// The entry that an event posts.
-fn entry_of(event: &Event) -> Option<&Entry> {
+pub fn entry_of(event: &Event) -> Option<&Entry> {
     match event {
         Event::Payment(event) => match event {
             PaymentEvent::Captured { entry, .. }
@@ -350,6 +350,7 @@ fn entry_of(event: &Event) -> Option<&Entry> {
         | Event::Mandate(_)
         | Event::Repeat(_)
         | Event::Fell { .. }
-        | Event::KeyringChanged { .. } => None,
+        | Event::KeyringChanged { .. }
+        | Event::DaySealed(_) => None,
     }
 }

@@ -10,7 +10,7 @@
 //! **Invariant:** it only reads, also beside a running server; nothing is held to be true because it was so before. **Not
 //! here:** repair. What differs is named, and a person decides.
 
-mod books;
+pub mod books;
 mod report;
 mod views;
 
@@ -22,7 +22,11 @@ use paytone_journal::{ChainVerifier, Hash, JournalReader, Keyring, OpenError, Re
 
 pub use report::{Difference, Report};
 
-use crate::{config::Config, stores::Stores};
+use crate::{
+    config::Config,
+    proof::{check::Check, witness},
+    stores::Stores,
+};
 use books::Books;
 
 const ROWS: usize = 1_024;
@@ -55,6 +59,7 @@ pub async fn run(
     let mut books = Books::default();
     let mut after = 0;
     let mut half_applied = false;
+    let mut days = Check::default();
     // What a running server adds meanwhile is left for the next time.
     'rows: while after < end {
         let rows = journal.read(after, ROWS, BYTES).await?;
@@ -89,6 +94,9 @@ pub async fn run(
             }
             report.items += batch.items.len() as u64;
             books.take(row.seq, &batch, &mut report);
+            for what in days.take(keyring, row.seq, &batch) {
+                report.differs("sealed_day", what);
+            }
             after = row.seq;
             if let Some(seen) = &mut views {
                 seen.at(&row, &books, &mut report);
@@ -96,6 +104,8 @@ pub async fn run(
         }
         progress(after, end);
     }
+    report.sealed_days = days.sealed.len() as u64;
+    witnessed(config, &days, &mut report);
     report.tip = chain.tip().map(|tip| tip.hash);
     if let (Some(seen), None) = (&views, report.broken_at) {
         seen.end(after, &mut report);
@@ -114,4 +124,21 @@ pub async fn run(
     books.compare(core.state(), &mut report);
     report.digest = Some(Hash::from_bytes(paytone_engine::digest(core.state())));
     Ok(report)
+}
+
+/// Holds the witness's file against what the journal says.
+fn witnessed(config: &Config, days: &Check, report: &mut Report) {
+    let file = &config.witness.file;
+    if file.as_os_str().is_empty() {
+        return;
+    }
+    match witness::lines(file) {
+        Ok(lines) => {
+            report.witnessed = Some(lines.len() as u64);
+            for what in witness::differences(&lines, &days.sealed) {
+                report.differs("witness", what);
+            }
+        }
+        Err(error) => report.differs("witness", format!("{}: {error}", file.display())),
+    }
 }

@@ -39,6 +39,10 @@ pub struct Report {
     pub digest: Option<Hash>,
     /// Where the views were compared; `None` if there are none.
     pub views_position: Option<u64>,
+    /// Business dates whose roots are signed.
+    pub sealed_days: u64,
+    /// Of them, what the witness's file has; `None` where no file is set.
+    pub witnessed: Option<u64>,
     /// The row from which on nothing could be checked.
     pub broken_at: Option<u64>,
     pub differences: Vec<Difference>,
@@ -110,6 +114,14 @@ impl fmt::Display for Report {
         match self.views_position {
             Some(position) => writeln!(f, "\nViews           compared at row {position}")?,
             None => writeln!(f, "\nViews           none")?,
+        }
+        match self.witnessed {
+            Some(witnessed) => writeln!(
+                f,
+                "Sealed days     {}, the witness has {witnessed}",
+                self.sealed_days
+            )?,
+            None => writeln!(f, "Sealed days     {}, no witness's file", self.sealed_days)?,
         }
         writeln!(f, "Last row        {}", hash(self.tip))?;
         writeln!(f, "State           {}", hash(self.digest))?;

@@ -4,6 +4,7 @@
 
 mod bank_order;
 mod funding;
+mod sealing;
 pub mod stand_in_bank;
 
 use std::{sync::Arc, time::Duration};
@@ -23,6 +24,10 @@ impl Workers {
     pub fn start(node: &Arc<Node>) -> Result<Self, StartError> {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = Vec::new();
+        tasks.push(tokio::spawn(sealing::run(
+            Arc::clone(node),
+            stopping.clone(),
+        )));
         if let Some(bank) = &node.config.bank {
             let source = funding::open(bank)?;
             tasks.push(tokio::spawn(funding::run(

@@ -5,4 +5,5 @@ mod look_back;
 mod money;
 mod people;
 mod program;
+mod sealed_days;
 mod site;

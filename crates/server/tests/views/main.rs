@@ -7,6 +7,7 @@ mod equal;
 mod feed;
 mod lists;
 mod postgres;
+mod proofs;
 mod verify;
 
 use std::path::Path;

@@ -114,7 +114,8 @@ impl Touched {
             | Event::Client(_)
             | Event::Repeat(_)
             | Event::Fell { .. }
-            | Event::KeyringChanged { .. } => {}
+            | Event::KeyringChanged { .. }
+            | Event::DaySealed(_) => {}
         }
     }
 

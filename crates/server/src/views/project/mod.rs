@@ -134,7 +134,8 @@ impl Tables {
             | Event::Client(_)
             | Event::Repeat(_)
             | Event::Fell { .. }
-            | Event::KeyringChanged { .. } => {}
+            | Event::KeyringChanged { .. }
+            | Event::DaySealed(_) => {}
         }
         Ok(())
     }

@@ -95,7 +95,8 @@ impl Tables {
                 | Event::Grant(_)
                 | Event::Repeat(_)
                 | Event::Fell { .. }
-                | Event::KeyringChanged { .. } => {}
+                | Event::KeyringChanged { .. }
+                | Event::DaySealed(_) => {}
             }
         }
     }
