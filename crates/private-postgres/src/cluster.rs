@@ -101,7 +101,8 @@ impl Cluster {
     fn in_new_folder() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("paytone-pg-")
-            .tempdir()
+            // Wherever else temporary files go: a socket's path has room for 107 bytes, and the user postgres must get there.
+            .tempdir_in("/tmp")
             .expect("a temporary folder")
             .keep();
         let user = other_user(&folder);

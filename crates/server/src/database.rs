@@ -162,6 +162,7 @@ pub struct Question<'c> {
     whom: Whom<'c>,
     sql: SqlStr,
     values: Vec<Value>,
+    patience: Duration,
 }
 
 /// Binds all values to one of sqlx's statements.
@@ -182,12 +183,21 @@ macro_rules! bound {
 /// The same for each of those who can be asked.
 macro_rules! put {
     ($question:expr, $statement:path, $get:ident) => {{
-        let Question { whom, sql, values } = $question;
+        let Question {
+            whom,
+            sql,
+            values,
+            patience,
+        } = $question;
         match whom {
             Whom::SqlitePool(pool) => bound!($statement(sql), values).$get(pool).await,
             Whom::Sqlite(connection) => bound!($statement(sql), values).$get(connection).await,
-            Whom::PgPool(pool) => in_time(bound!($statement(sql), values).$get(pool)).await,
-            Whom::Pg(connection) => in_time(bound!($statement(sql), values).$get(connection)).await,
+            Whom::PgPool(pool) => {
+                within(patience, bound!($statement(sql), values).$get(pool)).await
+            }
+            Whom::Pg(connection) => {
+                within(patience, bound!($statement(sql), values).$get(connection)).await
+            }
         }
     }};
 }
@@ -198,7 +208,15 @@ impl<'c> Question<'c> {
             whom,
             sql: sql.into_sql_str(),
             values: Vec::new(),
+            patience: PATIENCE,
         }
+    }
+
+    /// For what may take as long as it takes: all of a large table.
+    #[must_use]
+    pub fn unhurried(mut self) -> Self {
+        self.patience = Duration::MAX;
+        self
     }
 
     #[must_use]
@@ -222,7 +240,12 @@ impl<'c> Question<'c> {
 
     /// How many rows it touched.
     pub async fn run(self) -> Result<u64, sqlx::Error> {
-        let Question { whom, sql, values } = self;
+        let Question {
+            whom,
+            sql,
+            values,
+            patience,
+        } = self;
         Ok(match whom {
             Whom::SqlitePool(pool) => {
                 let done = bound!(sqlx::query(sql), values).execute(pool).await?;
@@ -233,11 +256,15 @@ impl<'c> Question<'c> {
                 done.rows_affected()
             }
             Whom::PgPool(pool) => {
-                let done = in_time(bound!(sqlx::query(sql), values).execute(pool)).await?;
+                let done = within(patience, bound!(sqlx::query(sql), values).execute(pool)).await?;
                 done.rows_affected()
             }
             Whom::Pg(connection) => {
-                let done = in_time(bound!(sqlx::query(sql), values).execute(connection)).await?;
+                let done = within(
+                    patience,
+                    bound!(sqlx::query(sql), values).execute(connection),
+                )
+                .await?;
                 done.rows_affected()
             }
         })
@@ -281,7 +308,14 @@ impl Built {
 pub async fn in_time<T>(
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    timeout(PATIENCE, work)
+    within(PATIENCE, work).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(patience, work)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

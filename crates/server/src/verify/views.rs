@@ -95,6 +95,7 @@ async fn read(place: &Place) -> Result<Option<Seen>, sqlx::Error> {
     };
     let rows: Vec<(String, i64, i64, i64)> = moment
         .ask("SELECT account, owner, posted, held FROM balances")
+        .unhurried()
         .all()
         .await?;
     let balances = rows.into_iter().map(|(account, owner, posted, held)| {

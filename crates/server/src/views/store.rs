@@ -203,6 +203,8 @@ pub async fn moment(place: &Place) -> Result<Option<Transaction>, sqlx::Error> {
             .ask("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .run()
             .await?;
+        // All balances are many rows.
+        moment.ask("SET LOCAL statement_timeout = 0").run().await?;
         let (found,): (i64,) = moment
             .ask("SELECT count(*) FROM information_schema.tables WHERE table_schema = $1 AND table_name = 'progress'")
             .bind(POSTGRES_SCHEMA)
