@@ -33,6 +33,7 @@ pub enum Answer {
     Line(Result<RowOutcome, RowRefusal>),
     Operator(Result<Done, OperatorRefusal>),
     DaySealed(Result<(), SealRefusal>),
+    SessionEnded,
 }
 
 /// A journal begins once.

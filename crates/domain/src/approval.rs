@@ -2,7 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::ids::{Sealed, Signature};
+use crate::{
+    ids::{DeviceId, PinValue, Sealed, Signature},
+    state::State,
+    subscriber::{PinCheck, Subscriber, check_pin, is_active_device_of},
+};
 
 /// Verified outside the engine's thread; what it means is decided here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -72,6 +76,58 @@ impl ApprovalRefusal {
             Self::InsufficientFunds => "insufficient_funds",
         }
     }
+}
+
+/// An approval as it came, before anybody asks what it is of.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    pub device: DeviceId,
+    pub check: SignatureCheck,
+    pub pin: &'a PinValue,
+}
+
+impl Attempt<'_> {
+    /// Everything about the approval itself: an active device, something that still waits, a good signature, the right PIN.
+    pub fn refusal(
+        &self,
+        state: &State,
+        payer: &Subscriber,
+        waits: Result<(), ApprovalRefusal>,
+    ) -> Option<ApprovalRefusal> {
+        if !is_active_device_of(state, self.device, payer.id) {
+            return Some(ApprovalRefusal::DeviceNotActive);
+        }
+        waits.and_then(|()| self.signed(state, payer)).err()
+    }
+
+    /// The signature, and only if it is good the PIN, whose tries are few.
+    pub fn signed(&self, state: &State, payer: &Subscriber) -> Result<(), ApprovalRefusal> {
+        match self.check {
+            SignatureCheck::BadSignature => Err(ApprovalRefusal::BadSignature),
+            SignatureCheck::FactsDiffer => Err(ApprovalRefusal::FactsDiffer),
+            SignatureCheck::Valid => pin(state, payer, self.pin),
+        }
+    }
+}
+
+pub(crate) fn pin(
+    state: &State,
+    payer: &Subscriber,
+    pin: &PinValue,
+) -> Result<(), ApprovalRefusal> {
+    match check_pin(payer, &state.rules, pin) {
+        PinCheck::Passed => Ok(()),
+        PinCheck::Wrong(left) => Err(ApprovalRefusal::WrongPin(left)),
+        PinCheck::Locked => Err(ApprovalRefusal::PinLocked),
+    }
+}
+
+/// Whose device it is, whatever its status.
+pub(crate) fn owner(state: &State, device: DeviceId) -> Result<&Subscriber, ApprovalRefusal> {
+    let device = state.devices.get(&device);
+    device
+        .and_then(|device| state.subscribers.get(device.subscriber))
+        .ok_or(ApprovalRefusal::NotFound)
 }
 
 /// Three two-digit codes, one of which the merchant shows.

@@ -4,7 +4,7 @@ use crate::{
     Actor, Answer, Event, State,
     answer::AlreadyInitialized,
     funding::EffectCommand,
-    ids::KeyringFingerprint,
+    ids::{KeyringFingerprint, SessionId},
     mandate::MandateCommand,
     merchant::ClientCommand,
     money::Currency,
@@ -12,7 +12,7 @@ use crate::{
     payment::PaymentCommand,
     sealed_day::SealedDay,
     subscriber::{DeviceCommand, EnrolmentCommand, LineRow, PhoneCommand},
-    time::Moment,
+    time::{Moment, Timestamp},
 };
 
 #[derive(Clone, Debug)]
@@ -36,6 +36,11 @@ pub enum Command {
     Line(Box<LineRow>),
     Operator(OperatorCommand),
     SealDay(Box<SealedDay>),
+    /// Ends a session that would last until then.
+    EndSession {
+        session: SessionId,
+        until: Timestamp,
+    },
 }
 
 /// An answer and what it did.
@@ -101,6 +106,10 @@ pub fn decide(state: &State, moment: &Moment, actor: Actor, command: Command) ->
             let (answer, events) = crate::operator::decide(state, moment, actor, command);
             (Answer::Operator(answer), events)
         }
+        Command::EndSession { session, until } => (
+            Answer::SessionEnded,
+            crate::session::end(state, moment, session, until),
+        ),
     };
     Decision { answer, events }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     Event,
-    ids::{DeviceId, EnrolmentId, LotId, MandateId, PaymentId},
+    ids::{DeviceId, EnrolmentId, LotId, MandateId, PaymentId, SessionId},
     state::State,
     time::{Moment, Timestamp},
 };
@@ -22,6 +22,10 @@ pub enum Due {
     Enrolment(EnrolmentId),
     /// The oldest kept idempotency answers.
     Repeats,
+    /// Nobody has let a further device in.
+    Device(DeviceId),
+    /// A session that was ended would be over by itself.
+    Session(SessionId),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -63,6 +67,8 @@ pub(crate) fn decide(state: &State, moment: &Moment) -> Vec<Event> {
         Due::Recovery(id) => crate::subscriber::due_recovery(state, moment, id),
         Due::Enrolment(id) => crate::subscriber::due_enrolment(state, id),
         Due::Repeats => crate::idempotency::due(state, moment),
+        Due::Device(id) => crate::subscriber::due_device(state, id),
+        Due::Session(id) => crate::session::due(state, id),
     };
     events.push(Event::Fell {
         at,

@@ -9,13 +9,14 @@ use crate::{
     funding::EffectEvent,
     grant::GrantEvent,
     idempotency::RepeatEvent,
-    ids::{DeviceId, EnrolmentId, KeyringFingerprint, LotId, MandateId, PaymentId},
+    ids::{DeviceId, EnrolmentId, KeyringFingerprint, LotId, MandateId, PaymentId, SessionId},
     mandate::MandateEvent,
     merchant::{ClientEvent, MerchantEvent},
     money::Currency,
     operator::OperatorEvent,
     payment::PaymentEvent,
     sealed_day::SealedDay,
+    session::SessionEvent,
     state::State,
     subscriber::{DeviceEvent, EnrolmentEvent, LineEvent, PhoneEvent},
     time::{Moment, Timestamp},
@@ -82,6 +83,8 @@ pub enum Event {
     },
     #[n(15)]
     DaySealed(#[n(0)] SealedDay),
+    #[n(16)]
+    Session(#[n(0)] SessionEvent),
 }
 
 /// [`Due`], as it is written down.
@@ -101,6 +104,10 @@ pub enum Fallen {
     Enrolment(#[n(0)] EnrolmentId),
     #[n(6)]
     Repeats,
+    #[n(7)]
+    Device(#[n(0)] DeviceId),
+    #[n(8)]
+    Session(#[n(0)] SessionId),
 }
 
 impl From<Due> for Fallen {
@@ -113,6 +120,8 @@ impl From<Due> for Fallen {
             Due::Recovery(id) => Self::Recovery(id),
             Due::Enrolment(id) => Self::Enrolment(id),
             Due::Repeats => Self::Repeats,
+            Due::Device(id) => Self::Device(id),
+            Due::Session(id) => Self::Session(id),
         }
     }
 }
@@ -127,6 +136,8 @@ impl From<Fallen> for Due {
             Fallen::Recovery(id) => Self::Recovery(id),
             Fallen::Enrolment(id) => Self::Enrolment(id),
             Fallen::Repeats => Self::Repeats,
+            Fallen::Device(id) => Self::Device(id),
+            Fallen::Session(id) => Self::Session(id),
         }
     }
 }
@@ -170,6 +181,7 @@ pub fn evolve(state: &mut State, moment: &Moment, event: &Event) {
         Event::Grant(event) => crate::grant::evolve(state, event),
         Event::Repeat(event) => crate::idempotency::evolve(state, moment, event),
         Event::Operator(event) => crate::operator::evolve(state, moment, event),
+        Event::Session(event) => crate::session::evolve(state, event),
         Event::Fell { at, due } => state.deadlines.remove(*at, Due::from(*due)),
     }
 }

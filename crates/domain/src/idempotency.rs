@@ -12,6 +12,7 @@ use crate::{
     deadline::Due,
     ids::{BodyHash, MandateId, PaymentId, RefundId, RepeatKey},
     mandate::MandateStatus,
+    operator::Done,
     payment::{ClientPaymentRefusal, RefundStatus, Snapshot},
     state::State,
     time::{HOUR, MINUTE, Moment, Timestamp},
@@ -35,6 +36,9 @@ pub enum Recorded {
     Mandate(#[n(0)] MandateId, #[n(1)] MandateStatus),
     #[n(3)]
     Refused(#[n(0)] ClientPaymentRefusal),
+    /// What an operator asked for.
+    #[n(4)]
+    Operation(#[n(0)] Done),
 }
 
 #[derive(Clone, Debug)]

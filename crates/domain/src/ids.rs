@@ -91,6 +91,8 @@ opaque! {
     PublicKey(65);
     /// ECDSA signature as r ‖ s.
     Signature(64);
+    /// Names one session of an operator or a phone.
+    SessionId(16);
     /// Fingerprint of the keyring that this journal belongs to.
     KeyringFingerprint(32);
     /// A hash over a sealed day.

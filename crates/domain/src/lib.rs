@@ -33,6 +33,7 @@ pub mod operator;
 pub mod payment;
 pub mod risk;
 pub mod sealed_day;
+pub mod session;
 mod state;
 pub mod subscriber;
 pub mod time;

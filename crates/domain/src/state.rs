@@ -20,6 +20,7 @@ use crate::{
     payment::{Payment, Refund},
     risk::Rules,
     sealed_day::SealedDay,
+    session::EndedSessions,
     subscriber::{Device, Enrolment, Subscriber, is_active_device_of},
     time::Moment,
 };
@@ -120,6 +121,7 @@ pub struct State {
     /// What is wanted of the outside world and not settled.
     pub effects: FxHashMap<EffectId, Effect>,
     pub repeats: Repeats,
+    pub ended_sessions: EndedSessions,
     pub deadlines: Deadlines,
     /// Payments and mandates that wait for an answer, in all.
     pub open_prompts: u64,
@@ -156,6 +158,7 @@ impl Default for State {
             refunds: FxHashMap::default(),
             effects: FxHashMap::default(),
             repeats: Repeats::default(),
+            ended_sessions: EndedSessions::default(),
             deadlines: Deadlines::default(),
             open_prompts: 0,
             sealed_days: Vec::new(),
@@ -259,6 +262,7 @@ impl State {
                     .ok_or(crate::payment::ClientPaymentRefusal::NotFound),
             ),
             Recorded::Refused(refusal) => Answer::ClientRefused(*refusal),
+            Recorded::Operation(done) => Answer::Operator(Ok(done.clone())),
         }
     }
 }

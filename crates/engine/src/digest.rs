@@ -75,6 +75,7 @@ impl Sum {
             refunds,
             effects,
             repeats,
+            ended_sessions,
             deadlines,
             open_prompts,
             sealed_days,
@@ -122,6 +123,10 @@ impl Sum {
         // Journals of before there were any keep their digest.
         if !sealed_days.is_empty() {
             self.add(sealed_days);
+        }
+        // What the first release did not know is not under its digest.
+        if ended_sessions.iter().len() > 0 {
+            self.pairs(ended_sessions.iter().collect());
         }
     }
 
@@ -239,9 +244,13 @@ impl Sum {
             name,
             role,
             password,
+            passwords_before,
             removed,
         } = operator;
         self.add(id).add(name).add(role).add(password).add(removed);
+        if *passwords_before > 0 {
+            self.add(passwords_before);
+        }
     }
 
     fn proposal(&mut self, proposal: &Proposal) {
@@ -263,9 +272,14 @@ impl Sum {
             status,
             created_at,
             active_from,
+            expires_at,
         } = device;
         self.add(id).add(subscriber).add(key).add(label);
         self.add(status).add(created_at).add(active_from);
+        // Devices of the first release have none, and what was not there then is not under their digest.
+        if let Some(at) = expires_at {
+            self.add(at);
+        }
     }
 
     fn enrolment(&mut self, enrolment: &Enrolment) {

@@ -302,7 +302,7 @@ impl Hub {
                 | MandateEvent::Suspended { id }
                 | MandateEvent::Resumed { id, .. }
                 | MandateEvent::Ended { id, .. }
-                | MandateEvent::Cancelled { id }
+                | MandateEvent::Cancelled { id, .. }
                 | MandateEvent::Vetoed { id, .. } => *id,
             }),
             _ => {}

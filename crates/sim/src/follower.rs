@@ -37,6 +37,8 @@ pub struct Follower {
     done: BTreeMap<EffectId, String>,
     /// How often each kind of event was met.
     pub met: BTreeMap<String, u64>,
+    /// What expired and was never a campaign's.
+    pub back_to_openings: i64,
 }
 
 /// The bank's reference of an effect, without its repeats.
@@ -58,7 +60,10 @@ impl Follower {
                 }
                 _ => Vec::new(),
             };
+            let opening = |state: &State| state.book.balance(Account::OpeningBalances).posted;
+            let before = opening(&self.state);
             evolve(&mut self.state, &batch.moment, event);
+            self.back_to_openings += (opening(&self.state) - before).max(0);
             for (account, amount) in held {
                 self.state.book.hold(account, amount);
             }

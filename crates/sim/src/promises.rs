@@ -76,7 +76,13 @@ fn payment_leads_to(from: Status, to: Status) -> bool {
             Status::Expired,
             Status::Cancelled,
         ],
-        Status::Authorized => &[Status::Captured, Status::Cancelled, Status::Expired],
+        // Failed: its payer was forgotten.
+        Status::Authorized => &[
+            Status::Captured,
+            Status::Cancelled,
+            Status::Expired,
+            Status::Failed,
+        ],
         Status::Captured
         | Status::Declined
         | Status::Refused

@@ -385,8 +385,9 @@ impl World {
             .book
             .balance(paytone_domain::ledger::Account::OpeningBalances)
             .posted;
-        require(opening == -imported, Check::Settled, || {
-            format!("rows of {imported} were taken in, the books have {opening}")
+        let back = self.follower.back_to_openings;
+        require(opening == back - imported, Check::Settled, || {
+            format!("rows of {imported} were taken in and {back} expired, the books have {opening}")
         })
     }
 }

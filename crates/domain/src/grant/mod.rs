@@ -79,7 +79,7 @@ pub struct Lot {
     pub scope: Scope,
     #[n(7)]
     pub expired_refund: ExpiredRefund,
-    /// Counterpart of the lot: opening balances or campaign expense.
+    /// Brought in from an earlier system: its counterpart is opening balances, else campaign expense.
     #[n(8)]
     pub opening: bool,
 }
@@ -89,9 +89,16 @@ impl Lot {
         self.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Where what is left of it goes at expiry.
+    /// Where what is left of it goes at expiry: what was never a campaign's does not lessen what campaigns cost.
     pub fn funded_by(&self) -> Account {
-        Account::CampaignExpense
+        match self.origin {
+            Origin::Gift | Origin::Voucher | Origin::Welfare if self.opening => {
+                Account::OpeningBalances
+            }
+            Origin::Gift | Origin::Voucher | Origin::Campaign | Origin::Welfare => {
+                Account::CampaignExpense
+            }
+        }
     }
 
     pub(crate) fn close(&mut self, now: Timestamp) {

@@ -5,14 +5,14 @@ use super::{
 };
 use crate::{
     Answer, Decision, Event,
-    approval::{ApprovalRefusal, MatchCodes, SignatureCheck},
+    approval::{self, ApprovalRefusal, Attempt, MatchCodes},
     idempotency::Recorded,
     ids::{DeviceId, MandateId, MerchantId, PinValue, SubscriberId},
     money::Amount,
     payment::{ClientPaymentRefusal, repeated},
     risk::{Facts, Step, merchant_veto, payer_veto},
     state::State,
-    subscriber::{PhoneEvent, PinCheck, PromptRef, check_pin, is_active_device_of},
+    subscriber::{PhoneEvent, PromptRef, Subscriber, is_active_device_of},
     time::{Moment, SECOND},
 };
 
@@ -36,17 +36,7 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: MandateCommand) ->
         }
         MandateCommand::Refuse { device, id, report } => {
             on_phone(state, device, id, |mandate, _, events| {
-                match mandate.status {
-                    MandateStatus::AwaitingApproval if moment.now < mandate.deadline => {}
-                    MandateStatus::AwaitingApproval | MandateStatus::Expired => {
-                        return Err(ApprovalRefusal::TooLate);
-                    }
-                    MandateStatus::Active
-                    | MandateStatus::Suspended
-                    | MandateStatus::Refused
-                    | MandateStatus::Cancelled
-                    | MandateStatus::Ended => return Err(ApprovalRefusal::AlreadyDecided),
-                }
+                waits(mandate, moment)?;
                 events.push(Event::Mandate(MandateEvent::Refused {
                     id,
                     device,
@@ -84,25 +74,47 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: MandateCommand) ->
 
 type PhoneResult = Result<MandateStatus, ApprovalRefusal>;
 
+/// The mandate, if it was this payer who was asked.
+fn asked<'a>(
+    state: &'a State,
+    payer: &Subscriber,
+    id: MandateId,
+) -> Result<&'a Mandate, ApprovalRefusal> {
+    state
+        .mandates
+        .get(&id)
+        .filter(|mandate| mandate.payer == Some(payer.id) && mandate.veto.is_none())
+        .ok_or(ApprovalRefusal::NotFound)
+}
+
+/// Whether the payer's answer still counts.
+fn waits(mandate: &Mandate, moment: &Moment) -> Result<(), ApprovalRefusal> {
+    match mandate.status {
+        MandateStatus::AwaitingApproval if moment.now < mandate.deadline => Ok(()),
+        MandateStatus::AwaitingApproval | MandateStatus::Expired => Err(ApprovalRefusal::TooLate),
+        MandateStatus::Active
+        | MandateStatus::Suspended
+        | MandateStatus::Refused
+        | MandateStatus::Cancelled
+        | MandateStatus::Ended => Err(ApprovalRefusal::AlreadyDecided),
+    }
+}
+
 /// For what a payer does with a mandate of their own on an active device.
 fn on_phone(
     state: &State,
     device: DeviceId,
     id: MandateId,
-    act: impl FnOnce(&Mandate, SubscriberId, &mut Vec<Event>) -> PhoneResult,
+    act: impl FnOnce(&Mandate, &Subscriber, &mut Vec<Event>) -> PhoneResult,
 ) -> Decision {
     let mut events = Vec::new();
-    let owner = state.devices.get(&device).map(|device| device.subscriber);
-    let mandate = state.mandates.get(&id).filter(|mandate| {
-        mandate.payer.is_some() && mandate.payer == owner && mandate.veto.is_none()
-    });
-    let answer = match (mandate, owner) {
-        (Some(mandate), Some(owner)) if is_active_device_of(state, device, owner) => {
-            act(mandate, owner, &mut events)
+    let answer = approval::owner(state, device).and_then(|payer| {
+        let mandate = asked(state, payer, id)?;
+        if !is_active_device_of(state, device, payer.id) {
+            return Err(ApprovalRefusal::DeviceNotActive);
         }
-        (Some(_), Some(_)) => Err(ApprovalRefusal::DeviceNotActive),
-        _ => Err(ApprovalRefusal::NotFound),
-    };
+        act(mandate, payer, &mut events)
+    });
     Decision {
         answer: Answer::MandateOnPhone(answer),
         events,
@@ -114,18 +126,14 @@ fn resume(
     moment: &Moment,
     device: DeviceId,
     mandate: &Mandate,
-    payer: SubscriberId,
+    payer: &Subscriber,
     pin: &PinValue,
     events: &mut Vec<Event>,
 ) -> PhoneResult {
-    let payer = state
-        .subscribers
-        .get(payer)
-        .ok_or(ApprovalRefusal::NotFound)?;
     if mandate.status != MandateStatus::Suspended {
         return Err(ApprovalRefusal::AlreadyDecided);
     }
-    if let Err(why) = pin_of(state, payer.id, pin) {
+    if let Err(why) = approval::pin(state, payer, pin) {
         events.push(rejected(payer.id, mandate.id, device, why));
         return Err(why);
     }
@@ -137,18 +145,6 @@ fn resume(
         device,
     }));
     Ok(MandateStatus::Active)
-}
-
-fn pin_of(state: &State, payer: SubscriberId, pin: &PinValue) -> Result<(), ApprovalRefusal> {
-    let payer = state
-        .subscribers
-        .get(payer)
-        .ok_or(ApprovalRefusal::NotFound)?;
-    match check_pin(payer, &state.rules, pin) {
-        PinCheck::Passed => Ok(()),
-        PinCheck::Wrong(left) => Err(ApprovalRefusal::WrongPin(left)),
-        PinCheck::Locked => Err(ApprovalRefusal::PinLocked),
-    }
 }
 
 fn rejected(
@@ -245,7 +241,10 @@ fn end(
     let (status, event) = match mandate.status {
         MandateStatus::AwaitingApproval => (
             MandateStatus::Cancelled,
-            Some(MandateEvent::Cancelled { id }),
+            Some(MandateEvent::Cancelled {
+                id,
+                attention: u32::from(mandate.payer.is_some() && mandate.veto.is_none()),
+            }),
         ),
         MandateStatus::Active | MandateStatus::Suspended => (
             MandateStatus::Ended,
@@ -302,37 +301,19 @@ fn approve(
         check,
         evidence,
     } = approval;
-    let owner = state
-        .devices
-        .get(&device)
-        .map(|device| device.subscriber)
-        .ok_or(ApprovalRefusal::NotFound)?;
-    let mandate = state
-        .mandates
-        .get(&id)
-        .filter(|mandate| mandate.payer == Some(owner) && mandate.veto.is_none());
-    let mandate = mandate.ok_or(ApprovalRefusal::NotFound)?;
-    let refusal = if !is_active_device_of(state, device, owner) {
-        Some(ApprovalRefusal::DeviceNotActive)
-    } else if mandate.status == MandateStatus::Expired
-        || (mandate.status == MandateStatus::AwaitingApproval && moment.now >= mandate.deadline)
-    {
-        Some(ApprovalRefusal::TooLate)
-    } else if mandate.status != MandateStatus::AwaitingApproval {
-        Some(ApprovalRefusal::AlreadyDecided)
-    } else {
-        match check {
-            SignatureCheck::BadSignature => Some(ApprovalRefusal::BadSignature),
-            SignatureCheck::FactsDiffer => Some(ApprovalRefusal::FactsDiffer),
-            SignatureCheck::Valid => pin_of(state, owner, &pin).err(),
-        }
+    let payer = approval::owner(state, device)?;
+    let mandate = asked(state, payer, id)?;
+    let attempt = Attempt {
+        device,
+        check,
+        pin: &pin,
     };
-    if let Some(why) = refusal {
-        events.push(rejected(owner, id, device, why));
+    if let Some(why) = attempt.refusal(state, payer, waits(mandate, moment)) {
+        events.push(rejected(payer.id, id, device, why));
         return Err(why);
     }
     if code != mandate.codes.shown() {
-        events.push(rejected(owner, id, device, ApprovalRefusal::WrongCode));
+        events.push(rejected(payer.id, id, device, ApprovalRefusal::WrongCode));
         events.push(Event::Mandate(MandateEvent::Refused {
             id,
             device,
@@ -342,7 +323,12 @@ fn approve(
         return Err(ApprovalRefusal::WrongCode);
     }
     if let Some(veto) = veto_at(state, moment, mandate, Step::MandateApproval) {
-        events.push(rejected(owner, id, device, ApprovalRefusal::Vetoed(veto)));
+        events.push(rejected(
+            payer.id,
+            id,
+            device,
+            ApprovalRefusal::Vetoed(veto),
+        ));
         events.push(Event::Mandate(MandateEvent::Vetoed { id, veto }));
         return Err(ApprovalRefusal::Vetoed(veto));
     }

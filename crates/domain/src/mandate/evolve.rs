@@ -74,7 +74,14 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &MandateEvent) {
                 state.subscribers.expect_mut(payer).attention.add(moment, 1);
             }
         }
-        MandateEvent::Cancelled { id } => answered(state, *id).status = MandateStatus::Cancelled,
+        MandateEvent::Cancelled { id, attention } => {
+            let mandate = answered(state, *id);
+            mandate.status = MandateStatus::Cancelled;
+            if let (Some(payer), true) = (mandate.payer, *attention > 0) {
+                let payer = state.subscribers.expect_mut(payer);
+                payer.attention.add(moment, *attention);
+            }
+        }
         MandateEvent::Suspended { id } => set(state, *id, MandateStatus::Suspended),
         MandateEvent::Resumed { id, .. } => {
             set(state, *id, MandateStatus::Active);

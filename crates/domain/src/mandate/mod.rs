@@ -252,6 +252,9 @@ pub enum MandateEvent {
     Cancelled {
         #[n(0)]
         id: MandateId,
+        /// What it costs of the payer's attention.
+        #[cbor(n(1), default)]
+        attention: u32,
     },
     /// The payer signed and a rule said no; the merchant sees an ignored prompt.
     #[n(8)]

@@ -18,6 +18,7 @@ pub use operation::{BalanceRow, HeldAs, Operation};
 
 use crate::{
     Actor, Event,
+    idempotency::{Known, Recorded, Repeat, RepeatEvent},
     ids::{ClientKeyId, LotId, MerchantId, OperatorId, ProposalId, Sealed, SubscriberId},
     risk::Rules,
     state::State,
@@ -72,6 +73,8 @@ pub struct Operator {
     pub role: Role,
     /// Password verifier, sealed by the keyring.
     pub password: Sealed,
+    /// How often it was set anew: sessions from before are over.
+    pub passwords_before: u32,
     pub removed: bool,
 }
 
@@ -135,6 +138,16 @@ pub enum OperatorCommand {
         proposal: ProposalId,
         approve: bool,
     },
+    /// One's own password. `from` is the verifier that the old one was checked against.
+    ChangePassword {
+        from: Sealed,
+        to: Sealed,
+    },
+    /// Does another of these once per idempotency key; every later time it is answered as it was the first time.
+    Once {
+        repeat: Repeat,
+        command: Box<OperatorCommand>,
+    },
     /// Recorded before personal data is shown.
     NoteRead {
         subscriber: SubscriberId,
@@ -142,17 +155,26 @@ pub enum OperatorCommand {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Done {
+    #[n(0)]
     Done,
     /// Already so.
+    #[n(1)]
     Unchanged,
-    OperatorAdded(OperatorId),
-    MerchantAdded(MerchantId),
-    KeyAdded(ClientKeyId),
-    LotGiven(LotId),
-    RulesSet(u32),
-    Proposed(ProposalId),
+    #[n(2)]
+    OperatorAdded(#[n(0)] OperatorId),
+    #[n(3)]
+    MerchantAdded(#[n(0)] MerchantId),
+    #[n(4)]
+    KeyAdded(#[n(0)] ClientKeyId),
+    #[n(5)]
+    LotGiven(#[n(0)] LotId),
+    #[n(6)]
+    RulesSet(#[n(0)] u32),
+    #[n(7)]
+    Proposed(#[n(0)] ProposalId),
+    #[n(8)]
     Rejected,
 }
 
@@ -172,6 +194,10 @@ pub enum OperatorRefusal {
     WrongStatus,
     /// Only the very first operator is added without one.
     LastAdmin,
+    /// The same idempotency key came with another request.
+    KeyReused,
+    /// What it was made of has changed since; ask again.
+    ChangedMeanwhile,
 }
 
 impl OperatorRefusal {
@@ -185,6 +211,8 @@ impl OperatorRefusal {
             Self::WouldOverdraw => "would_overdraw",
             Self::WrongStatus => "wrong_status",
             Self::LastAdmin => "last_admin",
+            Self::KeyReused => "idempotency_key_reused",
+            Self::ChangedMeanwhile => "changed_meanwhile",
         }
     }
 }
@@ -270,6 +298,9 @@ pub enum OperatorEvent {
     SubscriberErased {
         #[n(0)]
         subscriber: SubscriberId,
+        /// Cash goes to the unclaimed accounts, grants back to where they came from. The first release left both in place.
+        #[n(1)]
+        entry: Option<crate::ledger::Entry>,
     },
     #[n(12)]
     Adjusted {
@@ -323,6 +354,35 @@ pub(crate) fn decide(
         OperatorCommand::Decide { proposal, approve } => {
             second(state, moment, actor, proposal, approve, &mut events)
         }
+        OperatorCommand::ChangePassword { from, to } => {
+            signed_in(state, actor).and_then(|operator| {
+                if operator.password != from {
+                    return Err(OperatorRefusal::ChangedMeanwhile);
+                }
+                events.push(Event::Operator(OperatorEvent::PasswordSet {
+                    operator: operator.id,
+                    password: to,
+                }));
+                Ok(Done::Done)
+            })
+        }
+        OperatorCommand::Once { repeat, command } => match state.repeats.known(&repeat) {
+            Known::Same(Recorded::Operation(done)) => Ok(done.clone()),
+            Known::Same(_) | Known::Other => Err(OperatorRefusal::KeyReused),
+            Known::New => {
+                let (answer, decided) = decide(state, moment, actor, *command);
+                events = decided;
+                // A refusal did nothing: the same key may try again.
+                if let Ok(done) = &answer {
+                    events.push(Event::Repeat(RepeatEvent::Used {
+                        key: repeat.key,
+                        body: repeat.body,
+                        answer: Recorded::Operation(done.clone()),
+                    }));
+                }
+                answer
+            }
+        },
         OperatorCommand::NoteRead { subscriber } => signed_in(state, actor).and_then(|operator| {
             if operator.role == Role::Viewer {
                 return Err(OperatorRefusal::NotAllowed);
@@ -364,6 +424,10 @@ fn start(
     let operator = signed_in(state, actor)?;
     if !operation.allowed_to(operator.role) {
         return Err(OperatorRefusal::NotAllowed);
+    }
+    // Whoever has somebody's session does not have their password, and does not get one by it.
+    if matches!(operation, Operation::SetPassword { operator: whose, .. } if whose == operator.id) {
+        return Err(OperatorRefusal::SamePerson);
     }
     if !operation.needs_second_person(state) {
         return perform::perform(state, moment, operation, events);
@@ -427,6 +491,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &OperatorEvent) 
                 name: name.clone(),
                 role: *role,
                 password: password.clone(),
+                passwords_before: 0,
                 removed: false,
             };
             operators.by_id.insert(*operator, added);
@@ -439,6 +504,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &OperatorEvent) 
         OperatorEvent::PasswordSet { operator, password } => {
             if let Some(operator) = operators.by_id.get_mut(operator) {
                 operator.password = password.clone();
+                operator.passwords_before += 1;
             }
         }
         OperatorEvent::RulesSet { rules } => state.rules = (**rules).clone(),
@@ -472,6 +538,8 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &OperatorEvent) 
         | OperatorEvent::SubscriberUnblocked { .. }
         | OperatorEvent::PinUnlocked { .. }
         | OperatorEvent::PhoneReset { .. }
-        | OperatorEvent::SubscriberErased { .. } => perform::evolve_subscriber(state, event),
+        | OperatorEvent::SubscriberErased { .. } => {
+            perform::evolve_subscriber(state, moment, event);
+        }
     }
 }

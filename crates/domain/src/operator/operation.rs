@@ -104,6 +104,14 @@ pub enum Operation {
     /// A stuck external effect: the money goes to the payer's balance.
     #[n(18)]
     PayEffectToBalance(#[n(0)] EffectId),
+    /// Another operator's, who has forgotten it; one's own is changed by whoever knows the old one.
+    #[n(19)]
+    SetPassword {
+        #[n(0)]
+        operator: OperatorId,
+        #[n(1)]
+        password: Sealed,
+    },
 }
 
 /// What a subscriber already holds, from an earlier system.
@@ -164,6 +172,7 @@ impl Operation {
             Self::ImportBalance(_) => "import_balance",
             Self::RepeatEffect(_) => "repeat_effect",
             Self::PayEffectToBalance(_) => "pay_effect_to_balance",
+            Self::SetPassword { .. } => "set_password",
         }
     }
 
@@ -172,7 +181,7 @@ impl Operation {
             return true;
         }
         match self {
-            Self::AddOperator { .. } | Self::RemoveOperator(_) => false,
+            Self::AddOperator { .. } | Self::RemoveOperator(_) | Self::SetPassword { .. } => false,
             Self::SetRules(_)
             | Self::SetMerchantLimits { .. }
             | Self::UnblockMerchant(_)
@@ -217,7 +226,7 @@ impl Operation {
             | Self::ResetPhone(_) => four_eyes.unblocking,
             Self::EraseSubscriber(_) => four_eyes.unblocking,
             // The first operator could not add a second one otherwise.
-            Self::AddOperator { .. } | Self::RemoveOperator(_) => {
+            Self::AddOperator { .. } | Self::RemoveOperator(_) | Self::SetPassword { .. } => {
                 four_eyes.client_keys
                     && state
                         .operators

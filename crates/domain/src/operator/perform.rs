@@ -1,17 +1,17 @@
 //! Does what staff asked for, once it may be done.
 
-use super::{BalanceRow, Done, HeldAs, Operation, OperatorEvent, OperatorRefusal, Role};
+use super::{BalanceRow, Done, HeldAs, Operation, Operator, OperatorEvent, OperatorRefusal, Role};
 use crate::{
     Event,
     funding::{EffectEvent, EffectState},
     grant::{GrantEvent, Lot, giving},
-    ids::{ClientKeyId, LotId, MandateId, OperatorId, SubscriberId},
+    ids::{ClientKeyId, LotId, OperatorId, SubscriberId},
     ledger::{Account, Entry},
-    mandate::{EndedBy, MandateEvent},
+    mandate::EndedBy,
     merchant::{Merchant, MerchantEvent},
     money::Amount,
     state::State,
-    subscriber::{DeviceEvent, Subscriber, SubscriberStatus, cash_of},
+    subscriber::{Subscriber, SubscriberStatus, cash_of, leave, left, remove_devices},
     time::Moment,
 };
 
@@ -40,12 +40,7 @@ pub(super) fn perform(
             Ok(Done::OperatorAdded(operator))
         }
         Operation::RemoveOperator(id) => {
-            let operator = state
-                .operators
-                .by_id
-                .get(&id)
-                .filter(|operator| !operator.removed)
-                .ok_or(OperatorRefusal::NotFound)?;
+            let operator = known_operator(state, id)?;
             let admins = state
                 .operators
                 .by_id
@@ -58,8 +53,22 @@ pub(super) fn perform(
             events.push(Event::Operator(OperatorEvent::Removed { operator: id }));
             Ok(Done::Done)
         }
+        Operation::SetPassword {
+            operator: id,
+            password,
+        } => {
+            known_operator(state, id)?;
+            events.push(Event::Operator(OperatorEvent::PasswordSet {
+                operator: id,
+                password,
+            }));
+            Ok(Done::Done)
+        }
         Operation::SetRules(mut rules) => {
-            rules.version = state.rules.version;
+            // All rules are set at once: those of an older version would take back what came since.
+            if rules.version != state.rules.version {
+                return Err(OperatorRefusal::ChangedMeanwhile);
+            }
             if *rules == state.rules {
                 return Ok(Done::Unchanged);
             }
@@ -91,7 +100,10 @@ pub(super) fn perform(
             hash,
             label,
         } => {
-            known_merchant(state, merchant)?;
+            let known = known_merchant(state, merchant)?;
+            if known.keys.iter().any(|known| known.hash == hash) {
+                return Ok(Done::Unchanged);
+            }
             let key = ClientKeyId(state.next_client_key);
             events.push(Event::Merchant(MerchantEvent::KeyAdded {
                 merchant,
@@ -175,7 +187,7 @@ pub(super) fn perform(
             }));
             Ok(Done::Done)
         }
-        Operation::EraseSubscriber(id) => erase(state, id, events),
+        Operation::EraseSubscriber(id) => erase(state, moment, id, events),
         Operation::Adjust {
             subscriber,
             minor,
@@ -198,6 +210,13 @@ pub(super) fn perform(
             Ok(Done::Done)
         }
     }
+}
+
+fn known_operator(state: &State, id: OperatorId) -> Result<&Operator, OperatorRefusal> {
+    let known = state.operators.by_id.get(&id);
+    known
+        .filter(|operator| !operator.removed)
+        .ok_or(OperatorRefusal::NotFound)
 }
 
 fn known_merchant(state: &State, id: crate::ids::MerchantId) -> Result<&Merchant, OperatorRefusal> {
@@ -232,18 +251,11 @@ fn stuck(
     }
 }
 
-fn remove_devices(subscriber: &Subscriber, events: &mut Vec<Event>) {
-    events.extend(
-        subscriber
-            .devices
-            .iter()
-            .map(|device| Event::Device(DeviceEvent::Removed { device: *device })),
-    );
-}
-
-/// Forgets who it was. The books stay; what was sealed under this subscriber's key can be read by nobody.
+/// Forgets who it was. The books stay; what was sealed under this subscriber's key can be read by nobody, and nothing is left
+/// on an account that nobody can name.
 fn erase(
     state: &State,
+    moment: &Moment,
     id: SubscriberId,
     events: &mut Vec<Event>,
 ) -> Result<Done, OperatorRefusal> {
@@ -251,22 +263,11 @@ fn erase(
     if subscriber.status == SubscriberStatus::Erased {
         return Ok(Done::Unchanged);
     }
-    let mandates = subscriber.mandates.iter().filter(|id| {
-        state
-            .mandates
-            .get(id)
-            .is_some_and(|mandate| mandate.status.is_standing())
-    });
-    let ended = |id: &MandateId| {
-        Event::Mandate(MandateEvent::Ended {
-            id: *id,
-            by: EndedBy::Operator,
-        })
-    };
-    events.extend(mandates.map(ended));
-    remove_devices(subscriber, events);
+    events.extend(crate::payment::end_all_of(state, moment, id));
+    let entry = leave(state, subscriber, EndedBy::Operator, true, events);
     events.push(Event::Operator(OperatorEvent::SubscriberErased {
         subscriber: id,
+        entry: Some(entry),
     }));
     Ok(Done::Done)
 }
@@ -282,7 +283,8 @@ fn adjust(
     let amount = Amount::new(minor.saturating_abs())
         .filter(|amount| !amount.is_zero())
         .ok_or(OperatorRefusal::WrongStatus)?;
-    let cash = Account::SubscriberCash(id);
+    // What somebody who left still has is unclaimed, and it is there that it is put right.
+    let cash = cash_of(state, id);
     let entry = if minor > 0 {
         Entry::moving(amount, Account::WriteOff, cash)
     } else if amount > state.book.available(cash) {
@@ -358,7 +360,7 @@ fn import_balance(
     }
 }
 
-pub(super) fn evolve_subscriber(state: &mut State, event: &OperatorEvent) {
+pub(super) fn evolve_subscriber(state: &mut State, moment: &Moment, event: &OperatorEvent) {
     match event {
         OperatorEvent::SubscriberBlocked { subscriber } => {
             state.subscribers.expect_mut(*subscriber).status = SubscriberStatus::Blocked;
@@ -374,7 +376,10 @@ pub(super) fn evolve_subscriber(state: &mut State, event: &OperatorEvent) {
             subscriber.pin = None;
             subscriber.pin_failures = 0;
         }
-        OperatorEvent::SubscriberErased { subscriber } => {
+        OperatorEvent::SubscriberErased { subscriber, entry } => {
+            if let Some(entry) = entry {
+                left(state, moment, *subscriber, entry);
+            }
             let erased = state.subscribers.expect_mut(*subscriber);
             erased.status = SubscriberStatus::Erased;
             erased.profile = crate::ids::Sealed::default();

@@ -6,13 +6,13 @@ use super::{
 };
 use crate::{
     Event,
-    approval::{ApprovalRefusal, Evidence, SignatureCheck},
+    approval::{self, ApprovalRefusal, Attempt, Evidence},
     funding::{self, Direction, Effect, EffectEvent, EffectState, FundingLeg, LegState, Share},
-    ids::{DeviceId, EffectId, PinValue, SubscriberId},
+    ids::{DeviceId, EffectId, PaymentId, SubscriberId},
     money::Amount,
     risk::{Facts, Step, merchant_veto, payer_veto},
     state::State,
-    subscriber::{PhoneEvent, PinCheck, PromptRef, Subscriber, check_pin, is_active_device_of},
+    subscriber::{PhoneEvent, PromptRef, Subscriber},
     time::Moment,
 };
 
@@ -30,31 +30,23 @@ pub(crate) fn approve(
         check,
         evidence,
     } = approval;
-    let owner = state
-        .devices
-        .get(&device)
-        .map(|device| device.subscriber)
-        .ok_or(ApprovalRefusal::NotFound)?;
-    // Nobody can approve what nobody was asked.
-    let payment = state
-        .payments
-        .get(&id)
-        .filter(|payment| payment.payer == Some(owner) && was_prompted(payment));
-    let payment = payment.ok_or(ApprovalRefusal::NotFound)?;
-    let payer = state
-        .subscribers
-        .get(owner)
-        .ok_or(ApprovalRefusal::NotFound)?;
+    let payer = approval::owner(state, device)?;
+    let payment = asked(state, payer, id)?;
     let rejected = |why| {
         Event::Phone(PhoneEvent::ApprovalRejected {
-            subscriber: owner,
+            subscriber: payer.id,
             prompt: PromptRef::Payment(id),
             device,
             why,
         })
     };
 
-    if let Some(why) = refusal(state, moment, payment, payer, device, check, &pin) {
+    let attempt = Attempt {
+        device,
+        check,
+        pin: &pin,
+    };
+    if let Some(why) = attempt.refusal(state, payer, waits(payment, moment)) {
         events.push(rejected(why));
         return Err(why);
     }
@@ -118,38 +110,31 @@ pub(super) fn was_prompted(payment: &Payment) -> bool {
     payment.codes.is_some() && payment.decline.is_none() && payment.veto.is_none()
 }
 
-/// Everything about the approval itself, before the payment's own rules.
-fn refusal(
-    state: &State,
-    moment: &Moment,
-    payment: &Payment,
+/// The payment, if it was this payer who was asked: nobody answers what nobody was asked.
+pub(super) fn asked<'a>(
+    state: &'a State,
     payer: &Subscriber,
-    device: DeviceId,
-    check: SignatureCheck,
-    pin: &PinValue,
-) -> Option<ApprovalRefusal> {
-    if !is_active_device_of(state, device, payer.id) {
-        return Some(ApprovalRefusal::DeviceNotActive);
-    }
+    id: PaymentId,
+) -> Result<&'a Payment, ApprovalRefusal> {
+    state
+        .payments
+        .get(&id)
+        .filter(|payment| payment.payer == Some(payer.id) && was_prompted(payment))
+        .ok_or(ApprovalRefusal::NotFound)
+}
+
+/// Whether the payer's answer still counts.
+pub(super) fn waits(payment: &Payment, moment: &Moment) -> Result<(), ApprovalRefusal> {
     match payment.status {
-        Status::AwaitingApproval if moment.now < payment.deadline => {}
-        Status::AwaitingApproval | Status::Expired => return Some(ApprovalRefusal::TooLate),
+        Status::AwaitingApproval if moment.now < payment.deadline => Ok(()),
+        Status::AwaitingApproval | Status::Expired => Err(ApprovalRefusal::TooLate),
         Status::Funding
         | Status::Authorized
         | Status::Captured
         | Status::Declined
         | Status::Refused
         | Status::Cancelled
-        | Status::Failed => return Some(ApprovalRefusal::AlreadyDecided),
-    }
-    match check {
-        SignatureCheck::BadSignature => Some(ApprovalRefusal::BadSignature),
-        SignatureCheck::FactsDiffer => Some(ApprovalRefusal::FactsDiffer),
-        SignatureCheck::Valid => match check_pin(payer, &state.rules, pin) {
-            PinCheck::Passed => None,
-            PinCheck::Wrong(left) => Some(ApprovalRefusal::WrongPin(left)),
-            PinCheck::Locked => Some(ApprovalRefusal::PinLocked),
-        },
+        | Status::Failed => Err(ApprovalRefusal::AlreadyDecided),
     }
 }
 

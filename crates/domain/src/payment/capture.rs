@@ -9,6 +9,7 @@ use crate::{
     ledger::{Account, Entry},
     money::Amount,
     state::State,
+    subscriber::has_left,
     time::{DAY, Moment},
 };
 
@@ -55,8 +56,8 @@ fn captured(
     for (leg, part) in payment.legs.iter().zip(parts(&payment.legs, amount)) {
         entry.and(part, leg.source.account(payer), payable);
         let rest = leg.amount.minus(part);
-        if leg.effect.is_none() {
-            end::entry_of_released(&mut entry, state, payer, leg.source, rest);
+        if leg.effect.is_none() && has_left(state, payer) {
+            end::entry_of_left(&mut entry, payer, leg.source, rest);
         }
         if let (Some(effect), false) = (leg.effect, rest.is_zero()) {
             entry.and(rest, Account::Collected, Account::Suspense);

@@ -2,11 +2,12 @@
 
 use super::{
     ClientPaymentRefusal, Ending, Payment, PaymentEvent, PhoneAnswer, Status,
-    approve::was_prompted, of_merchant,
+    approve::{asked, waits, was_prompted},
+    of_merchant,
 };
 use crate::{
     Answer, Event,
-    approval::ApprovalRefusal,
+    approval::{self, ApprovalRefusal},
     funding::{Direction, Effect, EffectEvent, EffectState, LegState, Source, give_back},
     idempotency::Recorded,
     ids::{DeviceId, EffectId, MerchantId, PaymentId, RefundId, SubscriberId},
@@ -30,9 +31,12 @@ pub(super) fn ending(
     let mut entry = Entry::default();
     let mut backs = Vec::new();
     let mut dropped = Vec::new();
+    let leaves = ending == Ending::PayerErased;
     for leg in &payment.legs {
-        if let Some(payer) = payment.payer.filter(|_| leg.state == LegState::Held) {
-            entry_of_released(&mut entry, state, payer, leg.source, leg.amount);
+        if let Some(payer) = payment.payer.filter(|_| leg.state == LegState::Held)
+            && (leaves || has_left(state, payer))
+        {
+            entry_of_left(&mut entry, payer, leg.source, leg.amount);
         }
         let Some(effect) = leg.effect else { continue };
         match leg.state {
@@ -60,6 +64,13 @@ pub(super) fn ending(
         ending,
         device,
         entry,
+        // A prompt that its merchant takes back has disturbed its payer all the same.
+        attention: u32::from(
+            ending == Ending::Cancelled
+                && payment.status == Status::AwaitingApproval
+                && payment.payer.is_some()
+                && was_prompted(payment),
+        ),
     })];
     events.extend(
         dropped
@@ -72,15 +83,14 @@ pub(super) fn ending(
     events
 }
 
-/// What is released to a holder who has left becomes unclaimed, as the rest of it did.
-pub(super) fn entry_of_released(
+/// What is released to a holder who has left, or is about to, becomes unclaimed, as the rest of it does.
+pub(super) fn entry_of_left(
     entry: &mut Entry,
-    state: &State,
     payer: SubscriberId,
     source: Source,
     amount: Amount,
 ) {
-    if source == Source::Balance && has_left(state, payer) {
+    if source == Source::Balance {
         entry.and(
             amount,
             Account::SubscriberCash(payer),
@@ -165,40 +175,45 @@ pub(crate) fn refuse(
     report: bool,
     events: &mut Vec<Event>,
 ) -> PhoneAnswer {
-    let owner = state
-        .devices
-        .get(&device)
-        .map(|device| device.subscriber)
-        .ok_or(ApprovalRefusal::NotFound)?;
-    let payment = state
-        .payments
-        .get(&id)
-        .filter(|payment| payment.payer == Some(owner) && was_prompted(payment));
-    let payment = payment.ok_or(ApprovalRefusal::NotFound)?;
-    if !is_active_device_of(state, device, owner) {
+    let payer = approval::owner(state, device)?;
+    let payment = asked(state, payer, id)?;
+    if !is_active_device_of(state, device, payer.id) {
         return Err(ApprovalRefusal::DeviceNotActive);
     }
-    match payment.status {
-        Status::AwaitingApproval if moment.now < payment.deadline => {
-            events.extend(ending(
-                state,
-                moment,
-                payment,
-                Ending::Refused { report },
-                Some(device),
-                None,
-            ));
-            Ok(Status::Refused)
+    waits(payment, moment)?;
+    events.extend(ending(
+        state,
+        moment,
+        payment,
+        Ending::Refused { report },
+        Some(device),
+        None,
+    ));
+    Ok(Status::Refused)
+}
+
+/// Ends all that is funded or authorised by a payer who is being forgotten.
+pub(crate) fn end_all_of(state: &State, moment: &Moment, payer: SubscriberId) -> Vec<Event> {
+    let mut open: Vec<_> = state
+        .payments
+        .values()
+        .filter(|payment| payment.payer == Some(payer))
+        .filter(|payment| matches!(payment.status, Status::Funding | Status::Authorized))
+        .collect();
+    open.sort_unstable_by_key(|payment| payment.id);
+    let mut events = Vec::new();
+    let mut next_effect = state.next_effect;
+    for payment in open {
+        for mut event in ending(state, moment, payment, Ending::PayerErased, None, None) {
+            // Each ending numbers what it wants as if it were the only one.
+            if let Event::Effect(EffectEvent::Wanted { effect }) = &mut event {
+                effect.id = EffectId(next_effect);
+                next_effect += 1;
+            }
+            events.push(event);
         }
-        Status::AwaitingApproval | Status::Expired => Err(ApprovalRefusal::TooLate),
-        Status::Funding
-        | Status::Authorized
-        | Status::Captured
-        | Status::Declined
-        | Status::Refused
-        | Status::Cancelled
-        | Status::Failed => Err(ApprovalRefusal::AlreadyDecided),
     }
+    events
 }
 
 /// The deadline: nobody answered, or a source did not.

@@ -134,8 +134,12 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             revisit_expired(state, moment, &released);
         }
         PaymentEvent::Ended {
-            id, ending, entry, ..
-        } => ended(state, moment, *id, *ending, entry),
+            id,
+            ending,
+            entry,
+            attention,
+            ..
+        } => ended(state, moment, *id, *ending, entry, *attention),
         PaymentEvent::Vetoed { id, veto, .. } => {
             let payment = state.payments.get_mut(id).expect("a vetoed payment exists");
             payment.veto = Some(*veto);
@@ -293,6 +297,7 @@ fn ended(
     id: PaymentId,
     ending: Ending,
     entry: &crate::ledger::Entry,
+    attention: u32,
 ) {
     close_prompt(state, id);
     let payment = state
@@ -334,7 +339,11 @@ fn ended(
                 state.subscribers.expect_mut(payer).attention.add(moment, 1);
             }
         }
-        Ending::Cancelled | Ending::NotFunded | Ending::NotCaptured => {}
+        Ending::Cancelled | Ending::NotFunded | Ending::NotCaptured | Ending::PayerErased => {}
+    }
+    if let (Some(payer), true) = (payer, attention > 0) {
+        let payer = state.subscribers.expect_mut(payer);
+        payer.attention.add(moment, attention);
     }
     revisit_expired(state, moment, &released);
 }

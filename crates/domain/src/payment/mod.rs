@@ -8,6 +8,8 @@
 //!                                           ├─ refused, deadline ▶ Failed   ├─ merchant ─▶ Cancelled
 //!  Declined (merchant's own limits, at once)└─ merchant ─────▶ Cancelled    └─ deadline ─▶ Expired
 //! ```
+//! A payer who is forgotten ends what is funded or authorised as failed; what waits expires as an ignored prompt does.
+//!
 //! A veto on the payer's side changes none of this: the payment waits unseen and expires as an ignored one does. So all that
 //! a merchant can see is one state machine, whoever's number was typed; [`Payment::veto`] says what really happened.
 //!
@@ -26,7 +28,7 @@ use minicbor::{Decode, Encode};
 
 pub(crate) use approve::approve;
 pub(crate) use capture::{capture, due_capture};
-pub(crate) use end::{cancel, due_payment, refuse};
+pub(crate) use end::{cancel, due_payment, end_all_of, refuse};
 pub(crate) use evolve::{evolve, leg_settled, refund_completed};
 pub(crate) use refund::refund;
 pub(crate) use request::{repeated, request};
@@ -402,6 +404,9 @@ pub enum Ending {
     NotFunded,
     #[n(5)]
     NotCaptured,
+    /// The payer was forgotten: nobody is there whose money it could be.
+    #[n(6)]
+    PayerErased,
 }
 
 impl Ending {
@@ -410,7 +415,7 @@ impl Ending {
             Self::Refused { .. } | Self::WrongCode => Status::Refused,
             Self::Cancelled => Status::Cancelled,
             Self::Ignored | Self::NotCaptured => Status::Expired,
-            Self::NotFunded => Status::Failed,
+            Self::NotFunded | Self::PayerErased => Status::Failed,
         }
     }
 }
@@ -496,6 +501,9 @@ pub enum PaymentEvent {
         /// Collected money moves to suspense until it went back.
         #[n(3)]
         entry: Entry,
+        /// What it costs of the payer's attention, beside what being ignored does.
+        #[cbor(n(4), default)]
+        attention: u32,
     },
     /// The payer approved and a rule said no; the merchant sees an ignored prompt.
     #[n(5)]

@@ -1,4 +1,4 @@
-//! A payer's attention is a budget: prompts that wait, are ignored or reported use it up.
+//! A payer's attention is a budget: prompts that wait, are ignored, withdrawn or reported use it up.
 
 use super::{Facts, Veto};
 

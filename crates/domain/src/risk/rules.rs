@@ -59,7 +59,7 @@ pub struct Rules {
     /// Prompts waiting on one payer's phone.
     #[n(13)]
     pub payer_open_prompts: u32,
-    /// What ignored (1 each) and reported (3 each) prompts may use up per day before no more are shown.
+    /// What ignored and withdrawn (1 each) and reported (3 each) prompts may use up per day before no more are shown.
     #[n(14)]
     pub attention_per_day: u32,
     /// How long a prompt waits unless the merchant says otherwise.

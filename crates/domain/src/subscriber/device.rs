@@ -3,25 +3,29 @@
 //! ```text
 //!   first ───────────────────────────────────────▶ Active ──▶ Removed
 //!   further ──▶ AwaitingApproval ── approved ─────▶ Active
-//!                     └── refused, stopped ───────▶ Removed
+//!                     └── refused, stopped, a day ▶ Removed
 //!   recovery, or none is left to let it in:
 //!            ─▶ Recovering ── a day passes ───────▶ Active (limits reduced for three days)
 //!                     └── stopped by any device ──▶ Removed
 //! ```
-//! **Invariant:** only an active device's approval counts, and that is checked in the decision itself.
+//! **Invariants:** only an active device's approval counts, and that is checked in the decision itself; one that is not active
+//! yet can do nothing but give up.
 
 use minicbor::{Decode, Encode};
 
-use super::{PinCheck, PromptRef, Subscriber, check_pin};
+use super::{PromptRef, Subscriber};
 use crate::{
     Event,
-    approval::{ApprovalRefusal, Evidence, SignatureCheck},
+    approval::{ApprovalRefusal, Attempt, Evidence, SignatureCheck},
     deadline::Due,
     ids::{DeviceId, PinValue, PublicKey, Sealed, SubscriberId},
     state::State,
     subscriber::PhoneEvent,
-    time::{HOUR, Moment, Timestamp},
+    time::{DAY, HOUR, Moment, Timestamp},
 };
+
+/// How long a further device waits to be let in.
+pub(crate) const WAITS_FOR_APPROVAL: i64 = DAY;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum DeviceStatus {
@@ -46,6 +50,8 @@ pub struct Device {
     pub created_at: Timestamp,
     /// When a recovery ends, or when the device became active.
     pub active_from: Option<Timestamp>,
+    /// Until when it waits to be let in.
+    pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +64,8 @@ pub enum DeviceCommand {
         check: SignatureCheck,
         evidence: Evidence,
     },
-    /// Any active device stops a recovery, refuses a device that waits, or removes one, itself included.
+    /// Any active device stops a recovery, refuses a device that waits, or removes one, itself included. One that waits or
+    /// recovers gives up itself and stops no other.
     Stop { by: DeviceId, target: DeviceId },
 }
 
@@ -86,6 +93,9 @@ pub enum DeviceEvent {
         status: DeviceStatus,
         #[n(5)]
         active_from: Option<Timestamp>,
+        /// For one that waits to be let in; the first release let it wait without an end.
+        #[n(6)]
+        expires_at: Option<Timestamp>,
     },
     #[n(1)]
     Approved {
@@ -138,23 +148,36 @@ pub(crate) fn decide(
             (outcome, events)
         }
         DeviceCommand::Stop { by, target } => {
-            match (owner_of(state, by), state.devices.get(&target)) {
-                (Err(refusal), _) => (Err(refusal), Vec::new()),
-                (Ok(owner), Some(device)) if device.subscriber == owner.id => {
-                    let events = match device.status {
-                        DeviceStatus::Removed => Vec::new(),
-                        DeviceStatus::Active
-                        | DeviceStatus::AwaitingApproval
-                        | DeviceStatus::Recovering => {
-                            vec![Event::Device(DeviceEvent::Removed { device: target })]
-                        }
-                    };
-                    (Ok(DeviceStatus::Removed), events)
-                }
-                (Ok(_), _) => (Err(DeviceRefusal::NotFound), Vec::new()),
-            }
+            let mut events = Vec::new();
+            let outcome = stop(state, by, target, &mut events);
+            (outcome, events)
         }
     }
+}
+
+fn stop(
+    state: &State,
+    by: DeviceId,
+    target: DeviceId,
+    events: &mut Vec<Event>,
+) -> Result<DeviceStatus, DeviceRefusal> {
+    let known = state.devices.get(&target).ok_or(DeviceRefusal::NotFound);
+    let waits = known.is_ok_and(|device| {
+        matches!(
+            device.status,
+            DeviceStatus::AwaitingApproval | DeviceStatus::Recovering
+        )
+    });
+    if !(waits && by == target) {
+        let owner = owner_of(state, by)?;
+        if known?.subscriber != owner.id {
+            return Err(DeviceRefusal::NotFound);
+        }
+    }
+    if known?.status != DeviceStatus::Removed {
+        events.push(Event::Device(DeviceEvent::Removed { device: target }));
+    }
+    Ok(DeviceStatus::Removed)
 }
 
 fn owner_of(state: &State, by: DeviceId) -> Result<&Subscriber, DeviceRefusal> {
@@ -189,16 +212,12 @@ fn approve(
             return Err(DeviceRefusal::Approval(ApprovalRefusal::AlreadyDecided));
         }
     }
-    let refusal = match check {
-        SignatureCheck::BadSignature => Some(ApprovalRefusal::BadSignature),
-        SignatureCheck::FactsDiffer => Some(ApprovalRefusal::FactsDiffer),
-        SignatureCheck::Valid => match check_pin(owner, &state.rules, pin) {
-            PinCheck::Passed => None,
-            PinCheck::Wrong(left) => Some(ApprovalRefusal::WrongPin(left)),
-            PinCheck::Locked => Some(ApprovalRefusal::PinLocked),
-        },
+    let attempt = Attempt {
+        device: by,
+        check,
+        pin,
     };
-    if let Some(refusal) = refusal {
+    if let Err(refusal) = attempt.signed(state, owner) {
         events.push(Event::Phone(PhoneEvent::ApprovalRejected {
             subscriber: owner.id,
             prompt: PromptRef::Device(target),
@@ -230,6 +249,16 @@ pub fn due_recovery(state: &State, moment: &Moment, id: DeviceId) -> Vec<Event> 
     }
 }
 
+/// Nobody let it in.
+pub fn due_device(state: &State, id: DeviceId) -> Vec<Event> {
+    match state.devices.get(&id) {
+        Some(device) if device.status == DeviceStatus::AwaitingApproval => {
+            vec![Event::Device(DeviceEvent::Removed { device: id })]
+        }
+        _ => Vec::new(),
+    }
+}
+
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &DeviceEvent) {
     match event {
         DeviceEvent::Added {
@@ -239,7 +268,11 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &DeviceEvent) {
             label,
             status,
             active_from,
+            expires_at,
         } => {
+            if let Some(at) = expires_at {
+                state.deadlines.insert(*at, Due::Device(*device));
+            }
             if *status == DeviceStatus::Recovering
                 && let Some(at) = active_from
             {
@@ -255,6 +288,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &DeviceEvent) {
                     status: *status,
                     created_at: moment.now,
                     active_from: *active_from,
+                    expires_at: *expires_at,
                 },
             );
             state.next_device = state.next_device.max(device.0 + 1);
@@ -280,6 +314,10 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &DeviceEvent) {
             };
             known.status = DeviceStatus::Removed;
             let owner = known.subscriber;
+            let waited_until = known.expires_at.take();
+            if let Some(at) = waited_until {
+                state.deadlines.remove(at, Due::Device(*device));
+            }
             let owner = state.subscribers.expect_mut(owner);
             owner.devices.retain(|id| id != device);
             owner.forget_prompt(PromptRef::Device(*device));
@@ -299,6 +337,9 @@ fn activate<'a>(state: &'a mut State, moment: &Moment, id: DeviceId) -> &'a mut 
     }
     device.status = DeviceStatus::Active;
     device.active_from = Some(moment.now);
+    if let Some(at) = device.expires_at.take() {
+        state.deadlines.remove(at, Due::Device(id));
+    }
     let owner = state.subscribers.expect_mut(device.subscriber);
     owner.forget_prompt(PromptRef::Device(id));
     owner

@@ -288,6 +288,8 @@ fn complete(
     } else {
         (DeviceStatus::AwaitingApproval, None)
     };
+    let waits = status == DeviceStatus::AwaitingApproval;
+    let expires_at = waits.then(|| moment.now.plus(super::device::WAITS_FOR_APPROVAL));
     events.push(Event::Enrolment(EnrolmentEvent::Completed {
         id,
         pin: chosen,
@@ -299,6 +301,7 @@ fn complete(
         label,
         status,
         active_from,
+        expires_at,
     }));
     (
         Ok(NextStep::Enrolled {

@@ -6,6 +6,9 @@
 //!   recycled, activated later ─────▶ the old holder is closed, a new generation begins
 //!   known number ──────────────────▶ line facts updated, or nothing
 //! ```
+//! An export that does not tell when a SIM or device was changed does not say that it never was: a date that is known stays, and
+//! only moves forward while the number has this holder.
+//!
 //! **Invariant:** the same row twice changes nothing. Recycling is never guessed: the row says so, and the later activation
 //! date tells it from a row that was already taken in.
 
@@ -16,10 +19,9 @@ use crate::{
     Event,
     counters::{Daily, Spent},
     funding::SourceKind,
-    grant::Lot,
-    ids::{LotId, MandateId, NumberHash, Sealed, SubscriberId},
-    ledger::{Account, Entry},
-    mandate::{MandateEvent, MandateStatus},
+    ids::{MandateId, NumberHash, Sealed, SubscriberId},
+    ledger::Entry,
+    mandate::{EndedBy, MandateEvent, MandateStatus},
     state::State,
     time::{Moment, Timestamp},
 };
@@ -125,12 +127,23 @@ pub enum LineEvent {
     },
 }
 
-pub(crate) fn decide(state: &State, row: LineRow) -> (Result<RowOutcome, RowRefusal>, Vec<Event>) {
+pub(crate) fn decide(
+    state: &State,
+    mut row: LineRow,
+) -> (Result<RowOutcome, RowRefusal>, Vec<Event>) {
     let mut events = Vec::new();
     let holder = state.holder(&row.number);
     let earlier = row
         .renumbered_from
         .and_then(|from| Some((from, state.holder(&from)?)));
+    let next_holder =
+        |known: &Subscriber| row.recycled && row.line.activated > known.line.activated;
+    if let Some(known) = holder
+        .or(earlier.map(|(_, holder)| holder))
+        .filter(|known| !next_holder(known))
+    {
+        row.line.keep_dates_of(&known.line);
+    }
     let outcome = match (holder, earlier) {
         // The old number has its next holder already, and this row was taken in before that.
         (Some(holder), Some(_)) if is_known(&row, holder) => Ok(RowOutcome::Unchanged),
@@ -243,34 +256,7 @@ fn active_mandates<'a>(
 /// ends; prompts that wait expire as ignored ones do.
 fn recycle(state: &State, holder: &Subscriber, number: NumberHash) -> Vec<Event> {
     let mut events = Vec::new();
-    for id in &holder.mandates {
-        if state
-            .mandates
-            .get(id)
-            .is_some_and(|mandate| mandate.status.is_standing())
-        {
-            events.push(Event::Mandate(MandateEvent::Ended {
-                id: *id,
-                by: crate::mandate::EndedBy::NumberRecycled,
-            }));
-        }
-    }
-    for device in &holder.devices {
-        events.push(Event::Device(super::DeviceEvent::Removed {
-            device: *device,
-        }));
-    }
-    let mut entry = Entry::default();
-    let cash = Account::SubscriberCash(holder.id);
-    entry.and(
-        state.book.available(cash),
-        cash,
-        Account::Unclaimed(holder.id),
-    );
-    for lot in holder.lots.iter().filter_map(|id| state.lots.get(id)) {
-        let account = Account::Grant(lot.id);
-        entry.and(state.book.available(account), account, lot.funded_by());
-    }
+    let entry = super::leave(state, holder, EndedBy::NumberRecycled, false, &mut events);
     events.push(Event::Line(LineEvent::Recycled {
         subscriber: holder.id,
         number,
@@ -349,18 +335,11 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
             entry,
         } => {
             state.numbers.remove(number);
-            state.book.post(entry);
+            super::left(state, moment, *subscriber, entry);
             let holder = state.subscribers.expect_mut(*subscriber);
             holder.status = SubscriberStatus::Closed;
             holder.number = None;
             holder.pin = None;
-            holder.prompts.clear();
-            let lots: Vec<LotId> = holder.lots.clone();
-            for id in lots {
-                if let Some(lot) = state.lots.get_mut(&id) {
-                    Lot::close(lot, moment.now);
-                }
-            }
         }
     }
 }

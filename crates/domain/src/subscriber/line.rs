@@ -43,6 +43,12 @@ pub struct Line {
 }
 
 impl Line {
+    /// Takes the later of each date of a change: an empty one is unknown, which is not never.
+    pub(super) fn keep_dates_of(&mut self, known: &Self) {
+        self.sim_changed = self.sim_changed.max(known.sim_changed);
+        self.device_changed = self.device_changed.max(known.device_changed);
+    }
+
     /// Whether `next` tells of a SIM or device change that this line did not know.
     pub fn holder_may_differ(&self, next: &Self) -> bool {
         next.sim_changed > self.sim_changed || next.device_changed > self.device_changed

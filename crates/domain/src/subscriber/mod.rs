@@ -9,13 +9,16 @@
 mod device;
 mod enrolment;
 mod import;
+mod leave;
 mod line;
 mod phone;
 mod pin;
 
 use minicbor::{Decode, Encode};
 
-pub use device::{Device, DeviceCommand, DeviceEvent, DeviceRefusal, DeviceStatus, due_recovery};
+pub use device::{
+    Device, DeviceCommand, DeviceEvent, DeviceRefusal, DeviceStatus, due_device, due_recovery,
+};
 pub use enrolment::{
     Enrolment, EnrolmentCommand, EnrolmentEvent, EnrolmentRefusal, NextStep, due_enrolment,
 };
@@ -26,6 +29,7 @@ pub use phone::{PhoneCommand, PhoneEvent, PhoneRefusal};
 pub(crate) use device::{decide as decide_device, evolve as evolve_device, is_active_device_of};
 pub(crate) use enrolment::{decide as decide_enrolment, evolve as evolve_enrolment};
 pub(crate) use import::{decide as decide_import, evolve as evolve_line};
+pub(crate) use leave::{leave, left, remove_devices};
 pub(crate) use phone::{decide as decide_phone, evolve as evolve_phone};
 pub(crate) use pin::{PinCheck, check as check_pin};
 
@@ -101,12 +105,14 @@ pub struct Subscriber {
     pub attention: Daily,
 }
 
-/// Whether the number went to somebody else, so that nobody can spend what is still this subscriber's.
+/// Whether the number went to somebody else or the subscriber was forgotten, so that nobody can spend what is still theirs.
 pub(crate) fn has_left(state: &State, subscriber: SubscriberId) -> bool {
-    state
-        .subscribers
-        .get(subscriber)
-        .is_none_or(|subscriber| subscriber.status == SubscriberStatus::Closed)
+    state.subscribers.get(subscriber).is_none_or(|subscriber| {
+        matches!(
+            subscriber.status,
+            SubscriberStatus::Closed | SubscriberStatus::Erased
+        )
+    })
 }
 
 /// Where this subscriber's cash goes.

@@ -116,13 +116,13 @@ fn attention_is_used_up_by_ignored_and_reported_prompts_and_is_there_again_the_n
         pay p2 alice shop 10            | awaiting_approval
         wait 3m                         |
         phone alice                     | 0 prompts, attention 2, pin failures 0
-        # Refused, cancelled and vetoed ones cost nothing.
+        # Refused and vetoed ones cost nothing.
         pay p3 alice shop 10            | awaiting_approval
         refuse p3                       | refused
         pay p4 alice shop 10            | awaiting_approval
-        cancel p4                       | cancelled
         mandate m alice shop            | awaiting_approval
         decline m                       | refused
+        refuse p4                       | refused
         pay p5 alice shop 10            | awaiting_approval
         pay p6 alice shop 10            | awaiting_approval
         report p5                       | refused
@@ -132,6 +132,34 @@ fn attention_is_used_up_by_ignored_and_reported_prompts_and_is_there_again_the_n
         phone alice                     | 0 prompts, attention 6, pin failures 0
         wait 12h                        |
         pay p8 alice cafe 10            | awaiting_approval
+        ",
+    );
+}
+
+#[test]
+fn prompts_that_a_merchant_takes_back_again_and_again_use_attention_up() {
+    check(
+        "
+        rules attention_per_day=3       | version 2
+        pay p1 alice shop 10            | awaiting_approval
+        cancel p1                       | cancelled
+        mandate m alice shop            | awaiting_approval
+        end m                           | cancelled
+        phone alice                     | 0 prompts, attention 2, pin failures 0
+        # What was approved was answered: taking that back disturbs nobody.
+        cash alice 10                   | ok
+        pay p2 alice shop 10 manual     | awaiting_approval
+        approve p2                      | authorized
+        cancel p2                       | cancelled
+        phone alice                     | 0 prompts, attention 2, pin failures 0
+        pay p3 alice shop 10            | awaiting_approval
+        cancel p3                       | cancelled
+        pay p4 alice cafe 10            | awaiting_approval [attention_spent]
+        # Nobody was disturbed by this one.
+        cancel p4                       | cancelled [attention_spent]
+        phone alice                     | 0 prompts, attention 3, pin failures 0
+        wait 24h                        |
+        pay p5 alice cafe 10            | awaiting_approval
         ",
     );
 }

@@ -206,3 +206,47 @@ fn a_code_for_a_number_that_changed_hands_meanwhile_is_worth_nothing() {
         ",
     );
 }
+
+#[test]
+fn a_device_that_waits_gives_up_itself_and_nothing_else() {
+    check(
+        "
+        ask e alice                     | enter code, sent
+        code e right                    | enter PIN, further device
+        enrol e second                  | AwaitingApproval
+        ask f alice                     | enter code, sent
+        code f right                    | enter PIN, further device
+        enrol f third recovery          | Recovering
+        stop alice by=second            | no: DeviceNotActive
+        stop third by=second            | no: DeviceNotActive
+        stop bob by=third               | no: DeviceNotActive
+        stop second by=second           | Removed
+        stop third by=third             | Removed
+        stop third by=third             | no: DeviceNotActive
+        phone alice                     | 0 prompts, attention 0, pin failures 0
+        let second by=alice             | no: already_decided
+        wait 25h                        |
+        device third                    | Removed
+        ",
+    );
+}
+
+#[test]
+fn a_device_that_nobody_lets_in_is_gone_after_a_day() {
+    check(
+        "
+        ask e alice                     | enter code, sent
+        code e right                    | enter PIN, further device
+        enrol e late                    | AwaitingApproval
+        ask f alice                     | enter code, sent
+        code f right                    | enter PIN, further device
+        enrol f early                   | AwaitingApproval
+        let early by=alice              | Active
+        wait 24h                        |
+        device late                     | Removed
+        device early                    | Active
+        phone alice                     | 0 prompts, attention 0, pin failures 0
+        let late by=alice               | no: already_decided
+        ",
+    );
+}

@@ -160,3 +160,18 @@ fn money_is_held_at_the_approval_and_moves_at_the_capture() {
         ",
     );
 }
+
+#[test]
+fn what_expires_goes_back_to_opening_balances_unless_a_campaign_gave_it() {
+    check(
+        "
+        grant c alice 30 expires=1h                 | ok
+        grant g alice 20 expires=1h origin=gift     | ok
+        grant w alice 10 expires=1h origin=welfare  | ok
+        book                                        | grant 60, opening_balances -60
+        wait 1h                                     |
+        money alice                                 | nothing
+        book                                        | campaign_expense 30, opening_balances -30
+        ",
+    );
+}

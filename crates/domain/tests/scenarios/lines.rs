@@ -1,6 +1,11 @@
 //! Network exports: bind, update, renumber, recycle; the same row twice changes nothing.
 
-use crate::support::{check, check_in, script::Script};
+use paytone_domain::subscriber::RowOutcome;
+
+use crate::support::{
+    check, check_in,
+    script::{Script, amount, number},
+};
 
 #[test]
 fn a_number_is_bound_once_and_the_same_row_changes_nothing() {
@@ -116,4 +121,39 @@ fn what_was_held_on_a_lot_of_one_who_left_goes_back_where_it_came_from() {
         book                            | campaign_expense 20, unclaimed 5, opening_balances -25
         ",
     );
+}
+
+#[test]
+fn a_date_that_an_export_leaves_out_stays_and_only_moves_forward() {
+    let mut script = Script::default();
+    check_in(
+        &mut script,
+        "
+        line alice sim=1h device=2h     | updated
+        pay p alice shop 10             | awaiting_approval [recent_sim_change]
+        ",
+    );
+    let known = script.row("alice");
+    let mut row = known.clone();
+    (row.line.sim_changed, row.line.device_changed) = (None, None);
+    assert_eq!(script.import(&row), Ok(RowOutcome::Unchanged));
+    row.line.bill_limit = amount(7);
+    assert_eq!(script.import(&row), Ok(RowOutcome::Updated));
+    let line = script.row("alice").line;
+    assert_eq!(line.sim_changed, known.line.sim_changed);
+    assert_eq!(line.device_changed, known.line.device_changed);
+    check_in(
+        &mut script,
+        "
+        line alice sim=90d              | unchanged
+        pay q alice shop 10             | awaiting_approval [recent_sim_change]
+        renumber alice new-number       | renumbered
+        pay r new-number shop 10        | awaiting_approval [recent_sim_change]
+        # Another holder begins with what is told of that one.
+        recycle new-number dora activated=0s | recycled
+        ",
+    );
+    let dora = script.world.state.holder(&number("new-number"));
+    let line = &dora.expect("a holder").line;
+    assert!(line.activated > known.line.activated);
 }

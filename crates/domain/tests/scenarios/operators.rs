@@ -1,8 +1,9 @@
 //! Staff: roles, four eyes, versioned rules, adjustments, opening balances, erasure.
 
 use paytone_domain::{
-    Actor,
-    ids::{ClientKeyHash, OperatorId, ProposalId, SubscriberId},
+    Actor, Answer, Command,
+    idempotency::Repeat,
+    ids::{BodyHash, ClientKeyHash, OperatorId, ProposalId, RepeatKey, SessionId, SubscriberId},
     operator::{Done, Operation, OperatorCommand, OperatorRefusal, Role},
 };
 
@@ -280,14 +281,19 @@ fn an_erased_subscriber_is_nobody_and_the_books_stay() {
         approve q                       | captured
         erase alice                     | ok
         erase alice                     | unchanged
-        money alice                     | cash 90, spent 10
+        money alice                     | unclaimed 90, spent 10
         mandate m                       | ended, charged 0
         device alice                    | Removed
+        phone alice                     | 0 prompts, attention 0, pin failures 0
         approve p                       | no: device_not_active
         pay r alice shop 10             | awaiting_approval [unknown_number]
         ask e alice                     | enter code
         unblock alice                   | no: wrong_status
         refund s q                      | 10 completed
+        money alice                     | unclaimed 100, spent 10
+        adjust alice -101               | no: would_overdraw
+        adjust alice -40                | ok
+        money alice                     | unclaimed 60, spent 10
         wait 3m                         |
         payment p                       | expired
         line alice                      | added
@@ -306,4 +312,174 @@ fn an_erased_subscriber_is_nobody_and_the_books_stay() {
         (&erased.number, &erased.bank, &erased.pin),
         (&None, &None, &None)
     );
+}
+
+#[test]
+fn erasing_ends_what_is_open_and_leaves_nothing_on_an_account_that_nobody_can_name() {
+    check(
+        "
+        line bob bank                   | updated
+        cash bob 100                    | ok
+        grant g bob 50                  | ok
+        grant e bob 5 origin=gift       | ok
+        order bob grant,balance,bank,bill | ok
+        pay h bob shop 80 manual        | awaiting_approval
+        approve h                       | authorized
+        money bob                       | cash 100 (25 held), g 50 (50 held), e 5 (5 held), spent 80
+        # This one waits for the bank, for what is not held.
+        pay b bob shop 500              | awaiting_approval
+        approve b                       | funding
+        attempt b                       | funding
+        erase bob                       | ok
+        payment h                       | failed: g 50 released, e 5 released, balance 25 released
+        money bob                       | unclaimed 100
+        book                            | campaign_expense 50, unclaimed 100, opening_balances -150
+        # What the bank collected goes back.
+        done b                          | failed
+        book                            | bank_clearing -425, campaign_expense 50, unclaimed 100, suspense 425, opening_balances -150
+        attempt b                       | failed
+        done b                          | failed
+        book                            | campaign_expense 50, unclaimed 100, opening_balances -150
+        ",
+    );
+}
+
+#[test]
+fn one_who_left_is_erased_without_moving_anything_twice() {
+    check(
+        "
+        cash alice 100                  | ok
+        grant g alice 20                | ok
+        pay h alice shop 50 manual      | awaiting_approval
+        approve h                       | authorized
+        recycle alice dora              | recycled
+        money alice                     | cash 30 (30 held), g 20 (20 held), unclaimed 70, spent 50
+        erase alice                     | ok
+        money alice                     | unclaimed 100
+        tick                            | 1 fell
+        capture h                       | no: it is failed
+        book                            | campaign_expense 20, unclaimed 100, opening_balances -120
+        ",
+    );
+}
+
+fn password(operator: u64, verifier: &str) -> Operation {
+    Operation::SetPassword {
+        operator: OperatorId(operator),
+        password: sealed(verifier),
+    }
+}
+
+#[test]
+fn a_password_is_changed_by_whoever_knows_it_and_reset_by_two_others() {
+    let mut script = Script::default();
+    let known =
+        |script: &Script, id: u64| script.world.state.operators.by_id[&OperatorId(id)].clone();
+    let before = known(&script, 1).password;
+    let change = |from: &paytone_domain::ids::Sealed| OperatorCommand::ChangePassword {
+        from: from.clone(),
+        to: sealed("another"),
+    };
+    assert_eq!(
+        script.staff(ANN, change(&sealed("a guess"))),
+        Err(OperatorRefusal::ChangedMeanwhile)
+    );
+    assert_eq!(known(&script, 1).passwords_before, 0);
+    assert_eq!(script.staff(ANN, change(&before)), Ok(Done::Done));
+    assert_eq!(known(&script, 1).passwords_before, 1);
+    // The verifier that was checked is no longer the one: somebody else was first.
+    assert_eq!(
+        script.staff(ANN, change(&before)),
+        Err(OperatorRefusal::ChangedMeanwhile)
+    );
+    assert_eq!(
+        script.operate(ANN, password(1, "x")),
+        Err(OperatorRefusal::SamePerson)
+    );
+    assert_eq!(
+        script.operate(ANN, password(9, "x")),
+        Err(OperatorRefusal::NotFound)
+    );
+    let fay = hire(&mut script, "fay", Role::Finance);
+    assert_eq!(
+        script.operate(fay, password(1, "x")),
+        Err(OperatorRefusal::NotAllowed)
+    );
+    let id = proposed(script.operate(ANN, password(3, "fresh")));
+    assert_ne!(known(&script, 3).password, sealed("fresh"));
+    assert_eq!(script.staff(BEA, decide(id, true)), Ok(Done::Done));
+    assert_eq!(known(&script, 3).password, sealed("fresh"));
+}
+
+#[test]
+fn rules_that_were_made_of_an_older_version_take_nothing_back() {
+    let mut script = Script::default();
+    let mut rules = script.world.state.rules.clone();
+    rules.pin_tries = 3;
+    let stale = proposed(script.operate(ANN, Operation::SetRules(Box::new(rules))));
+    check_in(&mut script, "rules payment_limit=100 | version 2");
+    assert_eq!(
+        script.staff(BEA, decide(stale, true)),
+        Err(OperatorRefusal::ChangedMeanwhile)
+    );
+    assert_eq!(script.staff(BEA, decide(stale, false)), Ok(Done::Rejected));
+    assert_eq!(script.world.state.rules.pin_tries, 5);
+}
+
+#[test]
+fn the_same_key_gives_the_same_proposal_and_another_request_under_it_is_refused() {
+    let mut script = Script::default();
+    let once = |key: u8, body: u8, operation: Operation| OperatorCommand::Once {
+        repeat: Repeat {
+            key: RepeatKey([key; 16]),
+            body: BodyHash([body; 16]),
+        },
+        command: Box::new(OperatorCommand::Do(Box::new(operation))),
+    };
+    let first = script.staff(ANN, once(1, 1, adjust(50)));
+    let id = proposed(first.clone());
+    let written = script.world.written();
+    assert_eq!(script.staff(ANN, once(1, 1, adjust(50))), first);
+    assert_eq!(
+        script.staff(ANN, once(1, 2, adjust(60))),
+        Err(OperatorRefusal::KeyReused)
+    );
+    assert_eq!(script.world.written(), written);
+    assert_eq!(script.world.state.operators.proposals.len(), 1);
+    let approve = |key: u8| OperatorCommand::Once {
+        repeat: Repeat {
+            key: RepeatKey([key; 16]),
+            body: BodyHash([3; 16]),
+        },
+        command: Box::new(decide(id, true)),
+    };
+    // A refusal did nothing, so its key may try again.
+    assert_eq!(
+        script.staff(ANN, approve(2)),
+        Err(OperatorRefusal::SamePerson)
+    );
+    assert_eq!(script.staff(BEA, approve(2)), Ok(Done::Done));
+    assert_eq!(script.staff(BEA, approve(2)), Ok(Done::Done));
+    check_in(&mut script, "money alice | cash 50");
+    // After a day the key is forgotten.
+    check_in(&mut script, "wait 25h |");
+    assert_ne!(script.staff(ANN, once(1, 1, adjust(50))), first);
+}
+
+#[test]
+fn a_session_that_was_ended_is_remembered_until_its_time_would_be_over() {
+    let mut script = Script::default();
+    let session = SessionId([5; 16]);
+    let until = script.world.moment.now.plus(paytone_domain::time::HOUR);
+    let end = || Command::EndSession { session, until };
+    for _ in 0..2 {
+        assert_eq!(script.world.run(ANN, end()), Answer::SessionEnded);
+        assert_eq!(script.world.state.ended_sessions.iter().len(), 1);
+    }
+    check_in(&mut script, "wait 59m |");
+    assert!(script.world.state.ended_sessions.contains(&session));
+    check_in(&mut script, "wait 1m |");
+    assert!(!script.world.state.ended_sessions.contains(&session));
+    assert_eq!(script.world.run(ANN, end()), Answer::SessionEnded);
+    assert_eq!(script.world.state.ended_sessions.iter().len(), 0);
 }

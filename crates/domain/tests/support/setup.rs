@@ -66,7 +66,11 @@ fn balance(script: &mut Script, row: &Row<'_>) -> String {
             }
         };
         let held_as = HeldAs::Grant {
-            origin: Origin::Campaign,
+            origin: match row.pair("origin") {
+                Some("gift") => Origin::Gift,
+                Some("welfare") => Origin::Welfare,
+                _ => Origin::Campaign,
+            },
             label: sealed(row.words[1]),
             tax_class: 1,
             expires_at: row.pair("expires").map(|text| in_days(script, text)),

@@ -1,7 +1,7 @@
 //! The words of scenarios: what each row's command means.
 //!
 //! ```text
-//!   money     cash WHO AMOUNT · grant LOT WHO AMOUNT [expires=3d at=shop in=5812 refund=cash|forfeit|extend:9] · adjust WHO ±N
+//!   money     cash WHO AMOUNT · grant LOT WHO AMOUNT [expires=3d at=shop in=5812 refund=cash|forfeit|extend:9 origin=gift|welfare] · adjust WHO ±N
 //!   lines     line WHO bill=N bank sim=now device=now status=suspended activated=3d asof=0d · renumber WHO NEW · recycle WHO NEW
 //!   operator  rules NAME=N … · limits MERCHANT payment=N daily=N · block|unblock NAME · reset WHO · unlock WHO · erase WHO
 //!   payments  pay P WHO MERCHANT N [other manual in=60s key=K] · approve P [by= pin=wrong code=wrong sig=bad|facts]

@@ -327,6 +327,7 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
             OperatorEvent::Adjusted { entry, .. } | OperatorEvent::CashImported { entry, .. } => {
                 Some(entry)
             }
+            OperatorEvent::SubscriberErased { entry, .. } => entry.as_ref(),
             OperatorEvent::Added { .. }
             | OperatorEvent::Removed { .. }
             | OperatorEvent::PasswordSet { .. }
@@ -338,7 +339,6 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
             | OperatorEvent::SubscriberUnblocked { .. }
             | OperatorEvent::PinUnlocked { .. }
             | OperatorEvent::PhoneReset { .. }
-            | OperatorEvent::SubscriberErased { .. }
             | OperatorEvent::GrantImported { .. } => None,
         },
         Event::Initialized { .. }
@@ -349,6 +349,7 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
         | Event::Client(_)
         | Event::Mandate(_)
         | Event::Repeat(_)
+        | Event::Session(_)
         | Event::Fell { .. }
         | Event::KeyringChanged { .. }
         | Event::DaySealed(_) => None,

@@ -214,7 +214,7 @@ fn told(step: &TimelineStep) -> Option<Step> {
             Some("reported") => "reported",
             Some("wrong_code") => "wrong_code",
             Some("cancelled") => "cancelled",
-            Some("not_funded") => "failed",
+            Some("not_funded" | "payer_erased") => "failed",
             _ => "expired",
         },
         _ => return None,

@@ -113,6 +113,7 @@ impl Touched {
             | Event::Merchant(_)
             | Event::Client(_)
             | Event::Repeat(_)
+            | Event::Session(_)
             | Event::Fell { .. }
             | Event::KeyringChanged { .. }
             | Event::DaySealed(_) => {}
@@ -142,7 +143,7 @@ impl Touched {
             MandateEvent::Approved { id, .. }
             | MandateEvent::Refused { id, .. }
             | MandateEvent::Expired { id }
-            | MandateEvent::Cancelled { id }
+            | MandateEvent::Cancelled { id, .. }
             | MandateEvent::Ended { id, .. }
             | MandateEvent::Vetoed { id, .. } => (id, ANSWERED),
             MandateEvent::Suspended { id } | MandateEvent::Resumed { id, .. } => (id, MOVED),

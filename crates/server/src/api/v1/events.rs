@@ -148,6 +148,6 @@ fn facts(state: &DomainState, recorded: &Recorded) -> Option<Facts> {
             .mandates
             .get(id)
             .map(|mandate| Facts::Mandate(mandate.facts(*then))),
-        Recorded::Refused(_) => None,
+        Recorded::Refused(_) | Recorded::Operation(_) => None,
     }
 }

@@ -133,6 +133,7 @@ impl Tables {
             Event::Enrolment(_)
             | Event::Client(_)
             | Event::Repeat(_)
+            | Event::Session(_)
             | Event::Fell { .. }
             | Event::KeyringChanged { .. }
             | Event::DaySealed(_) => {}

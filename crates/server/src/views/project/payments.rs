@@ -91,6 +91,7 @@ impl Tables {
                 ending,
                 device,
                 entry,
+                ..
             } => {
                 self.release_holds(id.0)?;
                 let status = ending.status();
@@ -395,5 +396,6 @@ fn ending_name(ending: Ending) -> &'static str {
         Ending::Ignored => "ignored",
         Ending::NotFunded => "not_funded",
         Ending::NotCaptured => "not_captured",
+        Ending::PayerErased => "payer_erased",
     }
 }

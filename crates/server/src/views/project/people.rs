@@ -145,7 +145,7 @@ impl Tables {
             MandateEvent::Expired { id } => (id.0, MandateStatus::Expired),
             MandateEvent::Suspended { id } => (id.0, MandateStatus::Suspended),
             MandateEvent::Ended { id, .. } => (id.0, MandateStatus::Ended),
-            MandateEvent::Cancelled { id } => (id.0, MandateStatus::Cancelled),
+            MandateEvent::Cancelled { id, .. } => (id.0, MandateStatus::Cancelled),
             // Nobody is told: it waits and expires as an ignored one does.
             MandateEvent::Vetoed { id, veto } => {
                 self.changed_mandate(id.0)?.veto = Some(veto.code().to_owned());
@@ -292,7 +292,10 @@ impl Tables {
             }
             OperatorEvent::PinUnlocked { subscriber } => ("unlock_pin", Some(subscriber.0), None),
             OperatorEvent::PhoneReset { subscriber } => ("reset_phone", Some(subscriber.0), None),
-            OperatorEvent::SubscriberErased { subscriber } => {
+            OperatorEvent::SubscriberErased { subscriber, entry } => {
+                if let Some(entry) = entry {
+                    self.post(at, "erased", None, entry);
+                }
                 let row = self.changed_subscriber(at, subscriber.0)?;
                 "erased".clone_into(&mut row.status);
                 row.has_bank = 0;

@@ -45,7 +45,7 @@ impl Tables {
                     | MandateEvent::Suspended { id }
                     | MandateEvent::Resumed { id, .. }
                     | MandateEvent::Ended { id, .. }
-                    | MandateEvent::Cancelled { id }
+                    | MandateEvent::Cancelled { id, .. }
                     | MandateEvent::Vetoed { id, .. } => self.mandates.want(id.0),
                 },
                 Event::Line(event) => match event {
@@ -72,7 +72,7 @@ impl Tables {
                 Event::Operator(event) => match event {
                     OperatorEvent::SubscriberBlocked { subscriber }
                     | OperatorEvent::SubscriberUnblocked { subscriber }
-                    | OperatorEvent::SubscriberErased { subscriber } => {
+                    | OperatorEvent::SubscriberErased { subscriber, .. } => {
                         self.subscribers.want(subscriber.0)
                     }
                     OperatorEvent::Decided { proposal, .. } => self.proposals.want(proposal.0),
@@ -94,6 +94,7 @@ impl Tables {
                 | Event::Client(_)
                 | Event::Grant(_)
                 | Event::Repeat(_)
+                | Event::Session(_)
                 | Event::Fell { .. }
                 | Event::KeyringChanged { .. }
                 | Event::DaySealed(_) => {}
