@@ -9,11 +9,12 @@ use parking_lot::RwLock;
 use paytone_domain::{
     Event, State,
     ids::{
-        ClientKeyHash, ClientKeyId, DeviceId, EndpointId, MerchantId, PublicKey, Sealed,
+        ClientKeyHash, ClientKeyId, DeviceId, EndpointId, MerchantId, PublicKey, Sealed, SessionId,
         SubscriberId,
     },
     merchant::{ClientEvent, Endpoint, MerchantEvent},
     money::Currency,
+    session::SessionEvent,
     subscriber::{DeviceEvent, DeviceStatus, LineEvent},
 };
 use paytone_engine::Durable;
@@ -21,7 +22,7 @@ use paytone_journal::{
     SubjectKeys,
     subject_keys::{SubjectKey, SubjectKeyError},
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::text::{self, Place};
 
@@ -62,6 +63,8 @@ struct Known {
     merchants: FxHashMap<MerchantId, MerchantSeen>,
     /// Of merchants that have any.
     endpoints: FxHashMap<MerchantId, Vec<Endpoint>>,
+    /// Sessions of operators and phones that were ended before their time.
+    ended_sessions: FxHashSet<SessionId>,
     /// The journal's position at which an endpoint was added, for those that were since this node started.
     added: FxHashMap<EndpointId, u64>,
 }
@@ -111,6 +114,7 @@ impl Directory {
             };
             known.devices.insert(device.id, card);
         }
+        known.ended_sessions = state.ended_sessions.iter().map(|(id, _)| id).collect();
         let currency = state.settings.as_ref().map(|settings| settings.currency);
         Self {
             known: RwLock::new(known),
@@ -124,6 +128,11 @@ impl Directory {
 
     pub fn device(&self, id: DeviceId) -> Option<DeviceCard> {
         self.known.read().devices.get(&id).copied()
+    }
+
+    /// Whether a session was ended before its time.
+    pub fn has_ended(&self, session: &SessionId) -> bool {
+        self.known.read().ended_sessions.contains(session)
     }
 
     /// The subject that a subscriber's texts are sealed under.
@@ -204,6 +213,7 @@ impl Directory {
                 Event::Merchant(event) => self.observe_merchant(event),
                 Event::Device(event) => self.observe_device(event),
                 Event::Client(event) => self.observe_client(event, durable.seq),
+                Event::Session(event) => self.observe_session(event),
                 Event::Line(LineEvent::Added {
                     subscriber,
                     subject,
@@ -212,6 +222,18 @@ impl Directory {
                     self.known.write().subjects.insert(*subscriber, *subject);
                 }
                 _ => {}
+            }
+        }
+    }
+
+    fn observe_session(&self, event: &SessionEvent) {
+        let mut known = self.known.write();
+        match event {
+            SessionEvent::Ended { session, .. } => {
+                known.ended_sessions.insert(*session);
+            }
+            SessionEvent::Forgotten { session } => {
+                known.ended_sessions.remove(session);
             }
         }
     }

@@ -89,3 +89,43 @@ async fn a_session_outlives_a_restart() {
     let device = phone.get(&test, "/me/device").await.expect(200);
     assert_eq!(device.body["id"], phone.device.as_str());
 }
+
+#[tokio::test]
+async fn signing_out_ends_this_session_and_its_stream_and_no_other() {
+    let test = TestNode::start().await;
+    test.line(ALICE).await;
+    let mut phone = Phone::enrol(&test, ALICE, PIN).await;
+    let ended = phone.token.clone();
+    let mut events = phone.events(&test).await;
+    phone
+        .send(&test, hyper::Method::DELETE, "/sessions", None)
+        .await
+        .expect(200);
+    while events.next().await.is_some() {}
+    phone.get(&test, "/me").await.refused(401, "unauthorized");
+    phone.sign_in(&test).await.expect(200);
+    assert_ne!(phone.token, ended);
+    phone.get(&test, "/me").await.expect(200);
+    let test = test.restart().await;
+    let answer = test.get("/phone/api/me", Some(&ended)).await;
+    answer.refused(401, "unauthorized");
+    phone.get(&test, "/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_phone_that_waits_gives_up_by_itself_and_stops_no_other() {
+    let test = TestNode::start().await;
+    test.line(ALICE).await;
+    let first = Phone::enrol(&test, ALICE, PIN).await;
+    let second = Phone::enrol(&test, ALICE, PIN).await;
+    assert_eq!(second.status, "awaiting_approval");
+    let refused = second.stop_device(&test, &first.device).await;
+    refused.refused(403, "device_not_active");
+    let done = second.stop_device(&test, &second.device).await.expect(200);
+    assert_eq!(done.body["status"], "removed");
+    second
+        .get(&test, "/me/device")
+        .await
+        .refused(401, "unauthorized");
+    assert!(first.prompts(&test).await.is_empty());
+}

@@ -17,7 +17,7 @@ use paytone_engine::Answered;
 use paytone_journal::subject_keys::SubjectKey;
 use serde::{Deserialize, Serialize};
 
-use super::session::{ActiveDevice, SignedIn};
+use super::session::SignedIn;
 use crate::{
     edge::{
         ids::Public,
@@ -111,10 +111,10 @@ pub async fn this(State(node): State<Arc<Node>>, signed_in: SignedIn) -> Result<
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// `POST /phone/api/devices/{id}/stop`
+/// `POST /phone/api/devices/{id}/stop`: by any active device; one that waits may give up itself.
 pub async fn stop(
     State(node): State<Arc<Node>>,
-    ActiveDevice(by): ActiveDevice,
+    by: SignedIn,
     Path(id): Path<String>,
     _: Body<Nothing>,
 ) -> Result<Response, Problem> {

@@ -49,7 +49,10 @@ pub fn router() -> Router<Arc<Node>> {
         .route("/enrolments/{id}/code", post(enrolment::try_code))
         .route("/enrolments/{id}/device", post(enrolment::complete))
         .route("/challenges", post(session::challenge))
-        .route("/sessions", post(session::session))
+        .route(
+            "/sessions",
+            post(session::session).delete(session::sign_out),
+        )
         .route("/me", get(account::me))
         .route("/me/device", get(device::this))
         .route("/sources", put(account::order_sources))

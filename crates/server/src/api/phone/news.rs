@@ -117,6 +117,14 @@ impl News {
         })
     }
 
+    /// Ends every stream of one device: it signed out. One that only reads again opens another.
+    pub fn hang_up(&self, device: DeviceId) {
+        let open = self.open.lock();
+        for stream in open.get(&device).into_iter().flatten() {
+            stream.notify_one();
+        }
+    }
+
     /// Ends every stream and opens no more: the node is stopping.
     pub fn close(&self) {
         self.room.close();

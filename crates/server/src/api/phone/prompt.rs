@@ -63,7 +63,7 @@ pub enum Asked {
         label: Sealed,
         recovering: bool,
         created_at: Timestamp,
-        /// When a recovery is over; one that waits for approval waits without an end.
+        /// When a recovery is over, or a phone that waits to be let in no longer does.
         deadline: Option<Timestamp>,
     },
 }
@@ -115,7 +115,10 @@ impl Asked {
                     label: device.label.clone(),
                     recovering,
                     created_at: device.created_at,
-                    deadline: device.active_from.filter(|_| recovering),
+                    deadline: device
+                        .active_from
+                        .filter(|_| recovering)
+                        .or(device.expires_at),
                 })
             }
         }

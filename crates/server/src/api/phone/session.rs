@@ -1,7 +1,8 @@
 //! Signing in: a device signs a challenge and gets a token for an hour.
 //!
 //! **Invariant:** neither challenge nor token is kept anywhere. Both are claims that only this keyring can have made, each
-//! kind with a name of its own, so that one never passes for the other or for another page's token.
+//! kind with a name of its own, so that one never passes for the other or for another page's token. A session that its phone
+//! ended is journaled by its own name, until its time would have been over.
 
 use std::sync::Arc;
 
@@ -13,18 +14,23 @@ use axum::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use paytone_domain::{
-    ids::{DeviceId, PublicKey, Signature},
+    Actor, Command,
+    ids::{DeviceId, PublicKey, SessionId, Signature},
     subscriber::DeviceStatus,
     time::{HOUR, SECOND, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{device::status_name, prompt::Payer};
+use super::{
+    device::{Nothing, status_name},
+    prompt::Payer,
+};
 use crate::{
     edge::{
         directory::DeviceCard,
         ids::Public,
         json::{self, Body},
+        position::stamp,
         problem::Problem,
         time,
     },
@@ -33,7 +39,7 @@ use crate::{
 
 const CHALLENGE: &[u8] = b"phone challenge v1\0";
 const CHALLENGE_LASTS: i64 = 60 * SECOND;
-const SESSION: &[u8] = b"phone session v1\0";
+const SESSION: &[u8] = b"phone session v2\0";
 const SESSION_LASTS: i64 = HOUR;
 
 #[derive(Deserialize)]
@@ -110,7 +116,7 @@ pub async fn session(
     let now = time::now();
     let issued = node.keyring.open_session(&challenge);
     match issued.and_then(|claims| read_claims(CHALLENGE, &claims)) {
-        Some((device, until)) if device == id && now < until => {}
+        Some((device, until, _)) if device == id && now < until => {}
         _ => {
             return Err(Problem::unauthorized(
                 "the challenge is not of this device or no longer good; ask for another",
@@ -127,7 +133,9 @@ pub async fn session(
     }
     let until = now.plus(SESSION_LASTS);
     let session = Session {
-        token: node.keyring.session_token(&claims(SESSION, id, until, &[])),
+        token: node
+            .keyring
+            .session_token(&claims(SESSION, id, until, &random())),
         expires_at: time::show(until),
         device_status: status_name(card.status),
     };
@@ -159,17 +167,37 @@ fn unknown_device() -> Problem {
     .field("device")
 }
 
-fn claims(kind: &[u8], device: DeviceId, until: Timestamp, nonce: &[u8]) -> Vec<u8> {
-    [kind, &device.0.to_be_bytes(), &until.0.to_be_bytes(), nonce].concat()
+fn claims(kind: &[u8], device: DeviceId, until: Timestamp, name: &[u8; 16]) -> Vec<u8> {
+    [kind, &device.0.to_be_bytes(), &until.0.to_be_bytes(), name].concat()
 }
 
-fn read_claims(kind: &[u8], claims: &[u8]) -> Option<(DeviceId, Timestamp)> {
+fn read_claims(kind: &[u8], claims: &[u8]) -> Option<(DeviceId, Timestamp, SessionId)> {
     let (device, rest) = claims.strip_prefix(kind)?.split_first_chunk::<8>()?;
-    let (until, _) = rest.split_first_chunk::<8>()?;
+    let (until, name) = rest.split_first_chunk::<8>()?;
     Some((
         DeviceId(u64::from_be_bytes(*device)),
         Timestamp(i64::from_be_bytes(*until)),
+        SessionId(name.try_into().ok()?),
     ))
+}
+
+/// `DELETE /phone/api/sessions`: ends the session it is asked in, and what listens under it.
+pub async fn sign_out(
+    State(node): State<Arc<Node>>,
+    signed_in: SignedIn,
+) -> Result<Response, Problem> {
+    let answered = node
+        .submit(
+            Actor::Device(signed_in.device),
+            Command::EndSession {
+                session: signed_in.session,
+                until: signed_in.until,
+            },
+        )
+        .await?;
+    node.news.hang_up(signed_in.device);
+    let done = json::answer(StatusCode::OK, &Nothing {});
+    Ok(stamp(done, &node, answered.position))
 }
 
 /// Base64url of r ‖ s, as WebCrypto makes it.
@@ -191,6 +219,7 @@ pub struct SignedIn {
     pub device: DeviceId,
     pub card: DeviceCard,
     pub until: Timestamp,
+    pub session: SessionId,
 }
 
 impl SignedIn {
@@ -215,9 +244,9 @@ impl FromRequestParts<Arc<Node>> for SignedIn {
             .ok_or_else(|| Problem::unauthorized("sign in first"))?;
         let claims = node.keyring.open_session(token);
         let known = claims.and_then(|claims| read_claims(SESSION, &claims));
-        let (device, until) =
+        let (device, until, session) =
             known.ok_or_else(|| Problem::unauthorized("this is not a session's token"))?;
-        if time::now() >= until {
+        if time::now() >= until || node.directory.has_ended(&session) {
             return Err(Problem::unauthorized("the session is over; sign in again"));
         }
         let card = node
@@ -229,6 +258,7 @@ impl FromRequestParts<Arc<Node>> for SignedIn {
             device,
             card,
             until,
+            session,
         })
     }
 }
@@ -258,10 +288,13 @@ mod tests {
     #[test]
     fn a_challenge_is_no_session_and_a_session_no_challenge() {
         let (device, until) = (DeviceId(7), Timestamp(9));
-        let challenge = claims(CHALLENGE, device, until, &[1; 16]);
-        let session = claims(SESSION, device, until, &[]);
-        assert_eq!(read_claims(CHALLENGE, &challenge), Some((device, until)));
-        assert_eq!(read_claims(SESSION, &session), Some((device, until)));
+        let (challenge, session) = (
+            claims(CHALLENGE, device, until, &[1; 16]),
+            claims(SESSION, device, until, &[2; 16]),
+        );
+        let read = |name| Some((device, until, SessionId([name; 16])));
+        assert_eq!(read_claims(CHALLENGE, &challenge), read(1));
+        assert_eq!(read_claims(SESSION, &session), read(2));
         assert_eq!(read_claims(SESSION, &challenge), None);
         assert_eq!(read_claims(CHALLENGE, &session), None);
     }
