@@ -7,7 +7,7 @@
 //! | `number` | finds a phone number by its keyed hash | no |
 //! | `pin` | PIN verification values | no |
 //! | `code` | one-time codes, derived and never kept | no |
-//! | `session` | signs sign-in tokens | no |
+//! | `session` | signs sign-in tokens, derives secrets that are made anew at a retry | no |
 //! | `id` | permutes the ids shown outside | no |
 //!
 //! A name that rotates has several keys: the newest writes, all read, none is ever removed, because what an old one

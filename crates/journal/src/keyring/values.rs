@@ -108,6 +108,20 @@ impl Keyring {
         Ed25519KeyPair::from_seed_unchecked(&seed).expect("any 32 bytes are a seed")
     }
 
+    /// A value that follows from `input` and that only this keyring can compute; `purpose` keeps one use apart from the next.
+    #[must_use]
+    pub fn derived_value(&self, purpose: &str, input: &[u8]) -> [u8; 32] {
+        mac(
+            &self.session,
+            &[
+                b"paytone derived value v1\0",
+                &(purpose.len() as u64).to_be_bytes(),
+                purpose.as_bytes(),
+                input,
+            ],
+        )
+    }
+
     /// A token that carries `claims` in clear and that only this keyring can make.
     #[must_use]
     pub fn session_token(&self, claims: &[u8]) -> String {
@@ -203,6 +217,17 @@ mod tests {
         assert_eq!(hash, keyring.row_hash("line", &["ab", "c"]));
         assert_ne!(hash, keyring.row_hash("line", &["a", "bc"]));
         assert_ne!(hash, keyring.row_hash("balance", &["ab", "c"]));
+    }
+
+    #[test]
+    fn a_derived_value_depends_on_purpose_and_input_and_on_where_one_ends() {
+        let keyring = keyring();
+        let value = keyring.derived_value("client key", b"input");
+        assert_eq!(value, keyring.derived_value("client key", b"input"));
+        assert_ne!(value, keyring.derived_value("client ke", b"yinput"));
+        assert_ne!(value, keyring.derived_value("client key", b"inputs"));
+        let other = Keyring::derived_for_simulation(2);
+        assert_ne!(value, other.derived_value("client key", b"input"));
     }
 
     #[test]

@@ -23,7 +23,10 @@ export async function signIn(name, password) {
   sessionStorage.setItem(place, JSON.stringify(session));
 }
 
-export function signOut() {
+/// Ends the session at the server too. Where that cannot be reached, the token is at least gone from here.
+export async function signOut() {
+  const token = session?.token;
+  if (token) await request("DELETE", "/admin/api/sessions", { token }).catch(() => {});
   session = null;
   sessionStorage.removeItem(place);
   location.hash = "";

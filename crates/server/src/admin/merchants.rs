@@ -127,7 +127,7 @@ pub fn plan_words(plan: &PricePlan, currency: Currency) -> String {
 async fn add(
     State(node): State<Arc<Node>>,
     operator: SignedIn,
-    Body { value, .. }: Body<NewMerchant>,
+    Body { value, bytes }: Body<NewMerchant>,
 ) -> Result<Response, Problem> {
     words::check("name", &value.name, 1, 60)?;
     let limits = value.limits.read("limits.", node.currency())?;
@@ -149,9 +149,7 @@ async fn add(
         limits,
         plan,
     };
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &bytes), operation).await
 }
 
 /// What is shown of a merchant.
@@ -226,23 +224,25 @@ struct NewKey {
     label: String,
 }
 
-/// The secret is made here and told once; the journal has its hash. It works once a second person approved.
+/// The secret is made here and told once, or again when the same is asked under the same idempotency key; the journal has its
+/// hash. It works once a second person approved.
 async fn add_key(
     State(node): State<Arc<Node>>,
     operator: SignedIn,
     Path(id): Path<String>,
-    Body { value, .. }: Body<NewKey>,
+    Body { value, bytes }: Body<NewKey>,
 ) -> Result<Response, Problem> {
     let merchant = read_id(&node, &id)?;
     words::check("label", &value.label, 1, 40)?;
-    let secret = client_key::generate();
+    let asker = operator.asks(&node, &bytes);
+    let secret = client_key::of(asker.secret(&node.keyring));
     let hash = client_key::hash(&secret).ok_or_else(Problem::not_found)?;
     let operation = Operation::AddClientKey {
         merchant,
         hash,
         label: value.label,
     };
-    Ok(operation::perform(&node, operator.actor(), operation)
+    Ok(operation::perform(&node, asker, operation)
         .await?
         .with("secret", secret)
         .answer(&node))
@@ -257,39 +257,33 @@ async fn revoke_key(
         merchant: read_id(&node, &id)?,
         key: read_id::<ClientKeyId>(&node, &key)?,
     };
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &[]), operation).await
 }
 
 async fn set_plan(
     State(node): State<Arc<Node>>,
     operator: SignedIn,
     Path(id): Path<String>,
-    Body { value, .. }: Body<Plan>,
+    Body { value, bytes }: Body<Plan>,
 ) -> Result<Response, Problem> {
     let operation = Operation::SetPlan {
         merchant: read_id(&node, &id)?,
         plan: value.read("", node.currency())?,
     };
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &bytes), operation).await
 }
 
 async fn set_limits(
     State(node): State<Arc<Node>>,
     operator: SignedIn,
     Path(id): Path<String>,
-    Body { value, .. }: Body<Limits>,
+    Body { value, bytes }: Body<Limits>,
 ) -> Result<Response, Problem> {
     let operation = Operation::SetMerchantLimits {
         merchant: read_id(&node, &id)?,
         limits: value.read("", node.currency())?,
     };
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &bytes), operation).await
 }
 
 async fn block(
@@ -298,9 +292,7 @@ async fn block(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let operation = Operation::BlockMerchant(read_id(&node, &id)?);
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &[]), operation).await
 }
 
 async fn unblock(
@@ -309,7 +301,5 @@ async fn unblock(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let operation = Operation::UnblockMerchant(read_id(&node, &id)?);
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &[]), operation).await
 }

@@ -1,38 +1,129 @@
 //! One operation asked of the engine, and what came of it in JSON.
+//!
+//! A request may carry an `Idempotency-Key`: then it is done once, and every later time with the same key is answered as the
+//! first one was, for a day. A refusal did nothing and is not kept.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{http::StatusCode, response::Response};
+use axum::{
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
 use paytone_domain::{
     Actor, Answer, Command,
-    ids::{ProposalId, SubscriberId},
+    idempotency::Repeat,
+    ids::{BodyHash, OperatorId, ProposalId, RepeatKey, SubscriberId},
     operator::{Done, Operation, OperatorCommand, OperatorRefusal},
 };
+use paytone_journal::Keyring;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    edge::{ids::Public as _, json, position, problem::Problem},
-    node::Node,
+    edge::{ids::Public as _, json, position, problem::Problem, short_hash::short_hash},
+    node::{Node, random},
 };
+
+const KEY_HEADER: &str = "idempotency-key";
+const LONGEST_KEY: usize = 64;
+
+/// Who asks for an operation, and under which key.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    actor: Actor,
+    repeat: Option<Repeat>,
+}
+
+impl From<Actor> for Asker {
+    /// Without a key.
+    fn from(actor: Actor) -> Self {
+        Self {
+            actor,
+            repeat: None,
+        }
+    }
+}
+
+impl Asker {
+    /// `asks` is what [`asks`] found in the request's head, `body` what came with it. Its hash is keyed: there may be a password
+    /// in it, and the hash is journaled.
+    pub fn of(
+        keyring: &Keyring,
+        actor: Actor,
+        asks: Option<&(RepeatKey, Vec<u8>)>,
+        body: &[u8],
+    ) -> Self {
+        let repeat = asks.map(|(key, target)| {
+            let input = [target, &[0][..], body].concat();
+            let hash = keyring.derived_value("operator request", &input);
+            Repeat {
+                key: *key,
+                body: BodyHash(*hash.first_chunk().expect("32 bytes have a first 16")),
+            }
+        });
+        Self { actor, repeat }
+    }
+
+    /// 32 bytes that nobody can guess, and the same ones when the same is asked again under the same key.
+    pub fn secret(&self, keyring: &Keyring) -> [u8; 32] {
+        match &self.repeat {
+            Some(Repeat { key, body }) => {
+                keyring.derived_value("operator secret", &[key.0, body.0].concat())
+            }
+            None => *[random(), random()]
+                .concat()
+                .first_chunk()
+                .expect("twice 16 bytes are 32"),
+        }
+    }
+}
+
+/// An operator's idempotency key and what is asked for under it, as the head of a request says.
+pub fn asks(parts: &Parts, operator: OperatorId) -> Result<Option<(RepeatKey, Vec<u8>)>, Problem> {
+    let Some(value) = parts.headers.get(KEY_HEADER) else {
+        return Ok(None);
+    };
+    let text = value.as_bytes();
+    if text.is_empty() || text.len() > LONGEST_KEY || !text.iter().all(u8::is_ascii_graphic) {
+        return Err(Problem::bad_request(
+            "idempotency_key_invalid",
+            "Idempotency-Key must be 1 to 64 visible ASCII characters",
+        )
+        .field("Idempotency-Key"));
+    }
+    // No merchant's key is made like this: theirs begin with the eight bytes of an id.
+    let key = short_hash(&[b"operator\0", &operator.0.to_be_bytes(), text]);
+    let target = format!("{} {}", parts.method, parts.uri.path());
+    Ok(Some((RepeatKey(key), target.into_bytes())))
+}
 
 /// Asks for one operation; the answer tells whether it is done or waits for a second person.
 pub async fn perform(
     node: &Arc<Node>,
-    actor: Actor,
+    asker: Asker,
     operation: Operation,
 ) -> Result<Outcome, Problem> {
     let erases = erased_by(&operation);
-    let (done, position) = submit(node, actor, OperatorCommand::Do(Box::new(operation))).await?;
+    let command = OperatorCommand::Do(Box::new(operation));
+    let (done, position) = submit(node, asker, command).await?;
     if let (Some(subscriber), Done::Done | Done::Unchanged) = (erases, &done) {
         erase_key(node, subscriber).await?;
     }
     Ok(Outcome::of(node, &done, position))
 }
 
+/// As [`perform`], answered with nothing but what came of it.
+pub async fn done(
+    node: &Arc<Node>,
+    asker: Asker,
+    operation: Operation,
+) -> Result<Response, Problem> {
+    Ok(perform(node, asker, operation).await?.answer(node))
+}
+
 /// Approves or rejects what somebody else proposed.
 pub async fn decide(
     node: &Arc<Node>,
-    actor: Actor,
+    asker: Asker,
     proposal: ProposalId,
     approve: bool,
 ) -> Result<Outcome, Problem> {
@@ -45,7 +136,7 @@ pub async fn decide(
         .await?
         .answer;
     let (done, position) =
-        submit(node, actor, OperatorCommand::Decide { proposal, approve }).await?;
+        submit(node, asker, OperatorCommand::Decide { proposal, approve }).await?;
     if let (Some(subscriber), true) = (erases, approve) {
         erase_key(node, subscriber).await?;
     }
@@ -58,16 +149,33 @@ pub async fn note_read(
     actor: Actor,
     subscriber: SubscriberId,
 ) -> Result<(), Problem> {
-    submit(node, actor, OperatorCommand::NoteRead { subscriber })
+    submit(node, actor.into(), OperatorCommand::NoteRead { subscriber })
         .await
         .map(|_| ())
 }
 
-async fn submit(
+/// Does what is not an [`Operation`], and answers what came of it.
+pub async fn answered(
     node: &Arc<Node>,
     actor: Actor,
     command: OperatorCommand,
+) -> Result<Response, Problem> {
+    let (done, position) = submit(node, actor.into(), command).await?;
+    Ok(Outcome::of(node, &done, position).answer(node))
+}
+
+async fn submit(
+    node: &Arc<Node>,
+    Asker { actor, repeat }: Asker,
+    command: OperatorCommand,
 ) -> Result<(Done, u64), Problem> {
+    let command = match repeat {
+        Some(repeat) => OperatorCommand::Once {
+            repeat,
+            command: Box::new(command),
+        },
+        None => command,
+    };
     let answered = node.submit(actor, Command::Operator(command)).await?;
     match answered.answer {
         Answer::Operator(Ok(done)) => Ok((done, answered.position)),
@@ -184,6 +292,14 @@ pub fn problem(refusal: OperatorRefusal) -> Problem {
         OperatorRefusal::LastAdmin => (
             StatusCode::CONFLICT,
             "the last administrator cannot be removed",
+        ),
+        OperatorRefusal::KeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "this Idempotency-Key came with another request before; use a new one for a new request",
+        ),
+        OperatorRefusal::ChangedMeanwhile => (
+            StatusCode::CONFLICT,
+            "it was changed meanwhile; look again and ask anew",
         ),
     };
     Problem::new(status, refusal.code(), detail)

@@ -7,10 +7,11 @@ use axum::{
     extract::{Path, State},
     http::{StatusCode, header},
     response::Response,
-    routing::{delete, get},
+    routing::{delete, get, put},
 };
 use paytone_domain::{
     Actor,
+    ids::OperatorId,
     operator::{Operation, Role},
 };
 use serde::Deserialize;
@@ -30,6 +31,7 @@ pub fn router() -> Router<Arc<Node>> {
     Router::new()
         .route("/admin/api/operators", get(list).post(add))
         .route("/admin/api/operators/{name}", delete(remove))
+        .route("/admin/api/operators/{name}/password", put(reset_password))
 }
 
 #[derive(Deserialize)]
@@ -40,8 +42,8 @@ struct NewOperator {
     password: String,
 }
 
-/// Who adds: an operator, or the person at the machine while there is none.
-struct Adder(Actor);
+/// Who adds: an operator, or `None`, the person at the machine while there is none.
+struct Adder(Option<SignedIn>);
 
 impl axum::extract::FromRequestParts<Arc<Node>> for Adder {
     type Rejection = Problem;
@@ -54,18 +56,18 @@ impl axum::extract::FromRequestParts<Arc<Node>> for Adder {
             .await
             .is_ok();
         if local && !parts.headers.contains_key(header::AUTHORIZATION) {
-            return Ok(Self(Actor::Console));
+            return Ok(Self(None));
         }
         SignedIn::from_request_parts(parts, node)
             .await
-            .map(|operator| Self(operator.actor()))
+            .map(|operator| Self(Some(operator)))
     }
 }
 
 async fn add(
     State(node): State<Arc<Node>>,
-    Adder(actor): Adder,
-    Body { value, .. }: Body<NewOperator>,
+    Adder(adder): Adder,
+    Body { value, bytes }: Body<NewOperator>,
 ) -> Result<Response, Problem> {
     words::check("name", &value.name, 1, 40)?;
     let role = Role::from_name(&value.role).ok_or_else(|| {
@@ -76,21 +78,17 @@ async fn add(
         )
         .field("role")
     })?;
-    let sealing = Arc::clone(&node);
-    let password =
-        tokio::task::spawn_blocking(move || password::seal(&sealing.keyring, &value.password))
-            .await
-            .map_err(|_| {
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "not done")
-            })??;
+    let password = password::sealed(&node, value.password, "password").await?;
     let operation = Operation::AddOperator {
         name: value.name,
         role,
         password,
     };
-    Ok(operation::perform(&node, actor, operation)
-        .await?
-        .answer(&node))
+    let asker = match adder {
+        Some(operator) => operator.asks(&node, &bytes),
+        None => Actor::Console.into(),
+    };
+    operation::done(&node, asker, operation).await
 }
 
 async fn list(State(node): State<Arc<Node>>, _: SignedIn) -> Result<Response, Problem> {
@@ -120,13 +118,34 @@ async fn remove(
     operator: SignedIn,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
+    let operation = Operation::RemoveOperator(named(&node, name).await?);
+    operation::done(&node, operator.asks(&node, &[]), operation).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    password: String,
+}
+
+/// For somebody who has forgotten theirs. One's own is changed at `me/password`.
+async fn reset_password(
+    State(node): State<Arc<Node>>,
+    operator: SignedIn,
+    Path(name): Path<String>,
+    Body { value, bytes }: Body<NewPassword>,
+) -> Result<Response, Problem> {
+    let operation = Operation::SetPassword {
+        operator: named(&node, name).await?,
+        password: password::sealed(&node, value.password, "password").await?,
+    };
+    operation::done(&node, operator.asks(&node, &bytes), operation).await
+}
+
+async fn named(node: &Node, name: String) -> Result<OperatorId, Problem> {
     let found = node
         .engine
         .read(move |state, _| state.operators.named(&name).map(|known| known.id))
         .await?;
-    let id = found.answer.ok_or_else(Problem::not_found)?;
-    let operation = Operation::RemoveOperator(id);
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    found.answer.ok_or_else(Problem::not_found)
 }

@@ -2,19 +2,23 @@
 //!
 //! **Invariant:** a name that is nobody's costs the same and is answered alike. **Not here:** sessions.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use axum::http::StatusCode;
 use parking_lot::Mutex;
 use paytone_domain::ids::Sealed;
 use paytone_journal::Keyring;
 use rustc_hash::FxHashMap;
 use tokio::sync::Semaphore;
 
-use crate::edge::problem::Problem;
+use crate::{
+    edge::{problem::Problem, time},
+    node::Node,
+};
 
 /// What binds a sealed verifier to its place.
 const CONTEXT: &[u8] = b"operator password";
@@ -52,15 +56,19 @@ impl Default for SignIns {
 }
 
 impl SignIns {
-    /// Whether `password` is what `verifier` was made of; `None`, for a name that is nobody's, takes as long and is no.
+    /// Whether `password` is what `verifier` was made of; `None`, for a name that is nobody's, takes as long and is no. Counts
+    /// failures of `name`, and while it has to wait checks nothing.
     pub async fn verify(
-        self: &std::sync::Arc<Self>,
+        self: &Arc<Self>,
+        name: [u8; 16],
         verifier: Option<String>,
         password: String,
     ) -> Result<bool, Problem> {
         let _permit = self.verifying.acquire().await.map_err(|_| internal())?;
-        let this = std::sync::Arc::clone(self);
-        tokio::task::spawn_blocking(move || match verifier {
+        // Asked only now: of many tries at once, those behind the first few have to wait as well.
+        self.may_try(name, time::now().0)?;
+        let this = Arc::clone(self);
+        let right = tokio::task::spawn_blocking(move || match verifier {
             Some(verifier) => matches(&verifier, &password),
             None => {
                 let nobody = this
@@ -71,11 +79,33 @@ impl SignIns {
             }
         })
         .await
-        .map_err(|_| internal())
+        .map_err(|_| internal())?;
+        if right {
+            self.succeeded(name);
+        } else {
+            self.failed(name, time::now().0);
+        }
+        Ok(right)
+    }
+
+    fn may_try(&self, name: [u8; 16], now_ms: i64) -> Result<(), Problem> {
+        let wait_ms = self.wait_ms(name, now_ms);
+        if wait_ms == 0 {
+            return Ok(());
+        }
+        let seconds = u32::try_from(wait_ms / 1_000 + 1).unwrap_or(u32::MAX);
+        Err(Problem {
+            retry_after_s: Some(seconds),
+            ..Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_sign_ins",
+                format!("too many failures for this name; try again in {seconds} s"),
+            )
+        })
     }
 
     /// How long this name has to wait before the next try counts.
-    pub fn wait_ms(&self, name: [u8; 16], now_ms: i64) -> i64 {
+    fn wait_ms(&self, name: [u8; 16], now_ms: i64) -> i64 {
         let failures = self.failures.lock();
         failures
             .get(&name)
@@ -83,7 +113,7 @@ impl SignIns {
             .max(0)
     }
 
-    pub fn failed(&self, name: [u8; 16], now_ms: i64) {
+    fn failed(&self, name: [u8; 16], now_ms: i64) {
         let mut failures = self.failures.lock();
         if failures.len() >= REMEMBERED {
             failures.retain(|_, failed| failed.wait_until_ms > now_ms);
@@ -97,12 +127,27 @@ impl SignIns {
         }
     }
 
-    pub fn succeeded(&self, name: [u8; 16]) {
+    fn succeeded(&self, name: [u8; 16]) {
         self.failures.lock().remove(&name);
     }
 }
 
-/// The sealed verifier of a new password. Takes tens of milliseconds of a core.
+/// The sealed verifier of a new password, which came in `field`.
+pub async fn sealed(
+    node: &Arc<Node>,
+    password: String,
+    field: &'static str,
+) -> Result<Sealed, Problem> {
+    let node = Arc::clone(node);
+    let sealing = tokio::task::spawn_blocking(move || seal(&node.keyring, &password));
+    let sealed = sealing.await.map_err(|_| internal())?;
+    sealed.map_err(|problem| match problem.field {
+        Some(_) => problem.field(field),
+        None => problem,
+    })
+}
+
+/// Takes tens of milliseconds of a core.
 pub fn seal(keyring: &Keyring, password: &str) -> Result<Sealed, Problem> {
     let length = password.chars().count();
     if length < SHORTEST || password.len() > LONGEST {
@@ -139,7 +184,7 @@ fn matches(verifier: &str, password: &str) -> bool {
 
 fn internal() -> Problem {
     Problem::new(
-        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::INTERNAL_SERVER_ERROR,
         "internal",
         "the password could not be checked",
     )

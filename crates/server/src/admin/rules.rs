@@ -241,7 +241,7 @@ struct NewRules {
 async fn set(
     State(node): State<Arc<Node>>,
     operator: SignedIn,
-    Body { value, .. }: Body<NewRules>,
+    Body { value, bytes }: Body<NewRules>,
 ) -> Result<Response, Problem> {
     let mut rules = node
         .engine
@@ -252,9 +252,7 @@ async fn set(
         change(&mut rules, name, value, node.currency())?;
     }
     let operation = Operation::SetRules(Box::new(rules));
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &bytes), operation).await
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-//! Sign-in and sessions of operators.
+//! Sign-in and sessions of operators, and their own password.
+//!
+//! A session is a token that says whose it is, until when, which password it was opened with, and its own name. **Invariant:** it
+//! is over when its time is, when its operator is removed, sets another password, or signs out.
 
 use std::sync::Arc;
 
@@ -7,36 +10,41 @@ use axum::{
     extract::{FromRequestParts, State},
     http::{StatusCode, header, request::Parts},
     response::Response,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use paytone_domain::{
-    Actor,
-    ids::OperatorId,
-    operator::Role,
+    Actor, Command,
+    ids::{OperatorId, RepeatKey, SessionId},
+    operator::{Operator, OperatorCommand, Role},
     time::{HOUR, Timestamp},
 };
 use serde::Deserialize;
 use serde_json::json;
 
-use super::password;
+use super::{
+    operation::{self, Asker},
+    password,
+};
 use crate::{
     edge::{
         ids::Public as _,
         json::{self, Body},
+        position,
         problem::Problem,
         time,
     },
-    node::Node,
+    node::{Node, random},
 };
 
 /// Separates these tokens from the phones'.
-const CLAIMS: &[u8] = b"operator\0";
+const CLAIMS: &[u8] = b"operator v2\0";
 const LIFE_MS: i64 = 8 * HOUR;
 
 pub fn router() -> Router<Arc<Node>> {
     Router::new()
-        .route("/admin/api/sessions", post(sign_in))
+        .route("/admin/api/sessions", post(sign_in).delete(sign_out))
         .route("/admin/api/me", get(me))
+        .route("/admin/api/me/password", put(change_password))
 }
 
 /// An operator with a valid session.
@@ -45,11 +53,19 @@ pub struct SignedIn {
     pub id: OperatorId,
     pub name: String,
     pub role: Role,
+    token: Token,
+    /// What its idempotency key is, and what it asks for.
+    asks: Option<(RepeatKey, Vec<u8>)>,
 }
 
 impl SignedIn {
     pub fn actor(&self) -> Actor {
         Actor::Operator(self.id)
+    }
+
+    /// Who asks, and the key under which it is done once; `body` is what came with it.
+    pub fn asks(&self, node: &Node, body: &[u8]) -> Asker {
+        Asker::of(&node.keyring, self.actor(), self.asks.as_ref(), body)
     }
 
     /// Whether this role may see personal data at all.
@@ -65,16 +81,25 @@ impl FromRequestParts<Arc<Node>> for SignedIn {
         let token = bearer(parts)
             .ok_or_else(|| Problem::unauthorized("sign in and send the token as Bearer"))?;
         let over = || Problem::unauthorized("this session is over; sign in again");
-        let id = open_token(node, token, time::now()).ok_or_else(over)?;
+        let token = Token::read(node, token, time::now()).ok_or_else(over)?;
         let found = node
             .engine
             .read(move |state, _| {
-                let operator = state.operators.by_id.get(&id)?;
-                (!operator.removed).then(|| (operator.name.clone(), operator.role))
+                let operator = state.operators.by_id.get(&token.operator)?;
+                let good = !operator.removed
+                    && operator.passwords_before == token.passwords_before
+                    && !state.ended_sessions.contains(&token.session);
+                good.then(|| (operator.name.clone(), operator.role))
             })
             .await?;
         let (name, role) = found.answer.ok_or_else(over)?;
-        Ok(Self { id, name, role })
+        Ok(Self {
+            id: token.operator,
+            name,
+            role,
+            token,
+            asks: operation::asks(parts, token.operator)?,
+        })
     }
 }
 
@@ -84,17 +109,47 @@ fn bearer(parts: &Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn token(node: &Node, id: OperatorId, until: Timestamp) -> String {
-    let claims = [CLAIMS, &id.0.to_be_bytes(), &until.0.to_be_bytes()].concat();
-    node.keyring.session_token(&claims)
+/// What a session's token claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Token {
+    operator: OperatorId,
+    until: Timestamp,
+    passwords_before: u32,
+    session: SessionId,
 }
 
-fn open_token(node: &Node, token: &str, now: Timestamp) -> Option<OperatorId> {
-    let claims = node.keyring.open_session(token)?;
-    let (id, until) = claims.strip_prefix(CLAIMS)?.split_at_checked(8)?;
-    let id = u64::from_be_bytes(id.try_into().ok()?);
-    let until = i64::from_be_bytes(until.try_into().ok()?);
-    (now.0 < until).then_some(OperatorId(id))
+impl Token {
+    fn claims(&self) -> Vec<u8> {
+        [
+            CLAIMS,
+            &self.operator.0.to_be_bytes(),
+            &self.until.0.to_be_bytes(),
+            &self.passwords_before.to_be_bytes(),
+            &self.session.0,
+        ]
+        .concat()
+    }
+
+    fn of_claims(claims: &[u8]) -> Option<Self> {
+        let (operator, rest) = claims.strip_prefix(CLAIMS)?.split_first_chunk::<8>()?;
+        let (until, rest) = rest.split_first_chunk::<8>()?;
+        let (passwords_before, session) = rest.split_first_chunk::<4>()?;
+        Some(Self {
+            operator: OperatorId(u64::from_be_bytes(*operator)),
+            until: Timestamp(i64::from_be_bytes(*until)),
+            passwords_before: u32::from_be_bytes(*passwords_before),
+            session: SessionId(session.try_into().ok()?),
+        })
+    }
+
+    fn show(&self, node: &Node) -> String {
+        node.keyring.session_token(&self.claims())
+    }
+
+    fn read(node: &Node, text: &str, now: Timestamp) -> Option<Self> {
+        let claims = node.keyring.open_session(text)?;
+        Self::of_claims(&claims).filter(|token| now < token.until)
+    }
 }
 
 #[derive(Deserialize)]
@@ -108,53 +163,98 @@ async fn sign_in(
     State(node): State<Arc<Node>>,
     Body { value, .. }: Body<SignIn>,
 ) -> Result<Response, Problem> {
-    let now = time::now();
-    // Remembered by hash: what was typed may be a password in the wrong field.
-    let name_hash = node
-        .keyring
-        .number_hash(&format!("operator {}", value.name));
-    let wait_ms = node.sign_ins.wait_ms(name_hash, now.0);
-    if wait_ms > 0 {
-        let seconds = u32::try_from(wait_ms / 1_000 + 1).unwrap_or(u32::MAX);
-        let mut problem = Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_sign_ins",
-            format!("too many failures for this name; try again in {seconds} s"),
-        );
-        problem.retry_after_s = Some(seconds);
-        return Err(problem);
-    }
-    let name = value.name.clone();
     let found = node
         .engine
-        .read(move |state, _| {
-            let operator = state.operators.named(&name)?;
-            Some((operator.id, operator.role, operator.password.clone()))
+        .read({
+            let name = value.name.clone();
+            move |state, _| state.operators.named(&name).cloned()
         })
         .await?
         .answer;
-    let verifier = found
-        .as_ref()
-        .and_then(|(_, _, sealed)| password::open(&node.keyring, sealed));
-    let right = node.sign_ins.verify(verifier, value.password).await?;
-    let Some((id, role, _)) = found.filter(|_| right) else {
-        node.sign_ins.failed(name_hash, now.0);
+    let right = proven(&node, &value.name, found.as_ref(), value.password).await?;
+    let Some(operator) = found.filter(|_| right) else {
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "wrong_sign_in",
             "name or password is wrong",
         ));
     };
-    node.sign_ins.succeeded(name_hash);
-    let until = now.plus(LIFE_MS);
+    let token = Token {
+        operator: operator.id,
+        until: time::now().plus(LIFE_MS),
+        passwords_before: operator.passwords_before,
+        session: SessionId(random()),
+    };
     Ok(json::answer(
         StatusCode::OK,
         &json!({
-            "token": token(&node, id, until),
-            "expires_at": time::show(until),
-            "operator": {"id": id.show(&node.ids), "name": value.name, "role": role.name()},
+            "token": token.show(&node),
+            "expires_at": time::show(token.until),
+            "operator": {
+                "id": operator.id.show(&node.ids),
+                "name": operator.name,
+                "role": operator.role.name(),
+            },
         }),
     ))
+}
+
+/// Whether `password` is that of `operator`; `name` is what was typed, whoever's it is.
+async fn proven(
+    node: &Node,
+    name: &str,
+    operator: Option<&Operator>,
+    password: String,
+) -> Result<bool, Problem> {
+    // Remembered by hash: what was typed may be a password in the wrong field.
+    let name = node.keyring.number_hash(&format!("operator {name}"));
+    let verifier = operator.and_then(|known| password::open(&node.keyring, &known.password));
+    node.sign_ins.verify(name, verifier, password).await
+}
+
+/// Ends this session: its token is good for nothing any more, wherever it is kept.
+async fn sign_out(State(node): State<Arc<Node>>, operator: SignedIn) -> Result<Response, Problem> {
+    let command = Command::EndSession {
+        session: operator.token.session,
+        until: operator.token.until,
+    };
+    let answered = node.submit(operator.actor(), command).await?;
+    let done = json::answer(StatusCode::OK, &json!({}));
+    Ok(position::stamp(done, &node, answered.position))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    old: String,
+    new: String,
+}
+
+/// One's own password. Every session of this operator is over then, this one too.
+async fn change_password(
+    State(node): State<Arc<Node>>,
+    operator: SignedIn,
+    Body { value, .. }: Body<NewPassword>,
+) -> Result<Response, Problem> {
+    let id = operator.id;
+    let known = node
+        .engine
+        .read(move |state, _| state.operators.by_id.get(&id).cloned())
+        .await?
+        .answer
+        .ok_or_else(Problem::not_found)?;
+    if !proven(&node, &known.name, Some(&known), value.old).await? {
+        return Err(
+            Problem::unprocessable("wrong_password", "that is not the present password")
+                .field("old"),
+        );
+    }
+    let to = password::sealed(&node, value.new, "new").await?;
+    let command = OperatorCommand::ChangePassword {
+        from: known.password,
+        to,
+    };
+    operation::answered(&node, operator.actor(), command).await
 }
 
 async fn me(State(node): State<Arc<Node>>, operator: SignedIn) -> Response {
@@ -166,4 +266,24 @@ async fn me(State(node): State<Arc<Node>>, operator: SignedIn) -> Response {
             "role": operator.role.name(),
         }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written_and_no_other() {
+        let token = Token {
+            operator: OperatorId(3),
+            until: Timestamp(9),
+            passwords_before: 1,
+            session: SessionId([7; 16]),
+        };
+        let claims = token.claims();
+        assert_eq!(Token::of_claims(&claims), Some(token));
+        assert_eq!(Token::of_claims(&claims[..claims.len() - 1]), None);
+        assert_eq!(Token::of_claims(&[&claims[..], &[0]].concat()), None);
+        assert_eq!(Token::of_claims(b"operator\0"), None);
+    }
 }

@@ -77,11 +77,7 @@ async fn perform(
     operation: fn(SubscriberId) -> Operation,
 ) -> Result<Response, Problem> {
     let subscriber = find(&node, &who).await?;
-    Ok(
-        operation::perform(&node, operator.actor(), operation(subscriber))
-            .await?
-            .answer(&node),
-    )
+    operation::done(&node, operator.asks(&node, &[]), operation(subscriber)).await
 }
 
 #[derive(Deserialize)]
@@ -96,7 +92,7 @@ async fn adjust(
     State(node): State<Arc<Node>>,
     operator: SignedIn,
     Path(who): Path<String>,
-    Body { value, .. }: Body<Adjustment>,
+    Body { value, bytes }: Body<Adjustment>,
 ) -> Result<Response, Problem> {
     let subscriber = find(&node, &who).await?;
     words::check("reason", &value.reason, 3, 200)?;
@@ -121,9 +117,7 @@ async fn adjust(
         minor: sign * amount.minor(),
         reason: text::seal(&key, subject, Place::AdjustmentReason, &value.reason),
     };
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &bytes), operation).await
 }
 
 /// `None` once the subscriber was erased.
@@ -144,6 +138,8 @@ pub fn profile(key: Option<&SubjectKey>, subject: u64, sealed: &Sealed) -> Optio
 pub(super) struct Seen {
     subscriber: Subscriber,
     cash: Balance,
+    /// What is kept of somebody who left.
+    unclaimed: Balance,
     /// Sealed label, what is on the lot, and its expiry.
     grants: Vec<(Sealed, Balance, Option<Timestamp>)>,
     devices: Vec<Device>,
@@ -162,6 +158,7 @@ pub(super) fn take(
     let grants = subscriber.lots.iter().filter_map(|id| state.lots.get(id));
     Some(Seen {
         cash: state.book.balance(Account::SubscriberCash(id)),
+        unclaimed: state.book.balance(Account::Unclaimed(id)),
         grants: grants
             .map(|lot| {
                 let balance = state.book.balance(Account::Grant(lot.id));
@@ -261,6 +258,7 @@ fn card(node: &Node, seen: &Seen, key: Option<&SubjectKey>) -> Value {
         "generation": subscriber.generation,
         "currency": currency.code(),
         "balance": balance(seen.cash),
+        "unclaimed": (seen.unclaimed.posted != 0).then(|| money(seen.unclaimed.posted)),
         "grants": grants,
         "bill": (!line.bill_limit.is_zero()).then(|| json!({
             "used": money(seen.billed_minor),

@@ -1,4 +1,5 @@
-//! What waits for a person: changes that need a second one, and money that the outside world would not take back.
+//! What waits for a person: changes that need a second one, money that the outside world would not take back, and orders of
+//! somebody erased of which the bank does not tell what became.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use paytone_domain::{
     ids::{EffectId, ProposalId},
     operator::{Operation, Proposal},
     risk::Rules,
+    subscriber::SubscriberStatus,
 };
 use serde_json::{Value, json};
 
@@ -57,7 +59,13 @@ async fn list(State(node): State<Arc<Node>>, operator: SignedIn) -> Result<Respo
             let mut effects: Vec<_> = state
                 .effects
                 .values()
-                .filter(|effect| effect.state == EffectState::Stuck)
+                .filter(|effect| {
+                    let payer = state.subscribers.get(effect.payer);
+                    let erased =
+                        payer.is_some_and(|payer| payer.status == SubscriberStatus::Erased);
+                    effect.state == EffectState::Stuck
+                        || (erased && effect.state == EffectState::Unknown)
+                })
                 .cloned()
                 .collect();
             effects.sort_by_key(|effect| effect.id);
@@ -85,15 +93,19 @@ async fn list(State(node): State<Arc<Node>>, operator: SignedIn) -> Result<Respo
     }
     for effect in &waiting.effects {
         data.push(json!({
-            "kind": "reversal_pending",
+            "kind": if effect.state == EffectState::Unknown { "leg_unknown" } else { "reversal_pending" },
             "id": show_effect(&node, effect.id),
             "at": time::show(effect.wanted_at),
             "amount": amount::show(effect.amount, node.currency()),
             "attempts": effect.attempts,
             "detail": format!(
-                "{} {} to go back; {}",
+                "{} {} {}; {}",
                 amount::show(effect.amount, node.currency()),
                 node.currency().code(),
+                match effect.state {
+                    EffectState::Unknown => "of somebody erased: ask the bank what became of it",
+                    EffectState::Wanted | EffectState::Attempted | EffectState::Stuck => "to go back",
+                },
                 show_effect(&node, effect.id)
             ),
             "payment": effect.payment.show(&node.ids),
@@ -123,7 +135,15 @@ async fn words(
         } => {
             format!("{name} {who} as {}", role.name())
         }
-        Operation::RemoveOperator(id) => format!("{name} {}", id.show(ids)),
+        Operation::RemoveOperator(id) | Operation::SetPassword { operator: id, .. } => {
+            let id = *id;
+            let who = node.engine.read(move |state, _| {
+                let known = state.operators.by_id.get(&id);
+                known.map(|known| known.name.clone())
+            });
+            let who = who.await?.answer;
+            format!("{name} of {}", who.unwrap_or_else(|| id.show(ids)))
+        }
         Operation::SetRules(after) => {
             let changes: Vec<_> = rules::differences(rules, after, currency)
                 .into_iter()
@@ -229,9 +249,11 @@ async fn decide(
     approve: bool,
 ) -> Result<Response, Problem> {
     let id = ProposalId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
-    Ok(operation::decide(&node, operator.actor(), id, approve)
-        .await?
-        .answer(&node))
+    Ok(
+        operation::decide(&node, operator.asks(&node, &[]), id, approve)
+            .await?
+            .answer(&node),
+    )
 }
 
 async fn repeat(
@@ -240,9 +262,7 @@ async fn repeat(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let operation = Operation::RepeatEffect(read_effect(&node, &id)?);
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &[]), operation).await
 }
 
 async fn to_balance(
@@ -251,7 +271,5 @@ async fn to_balance(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let operation = Operation::PayEffectToBalance(read_effect(&node, &id)?);
-    Ok(operation::perform(&node, operator.actor(), operation)
-        .await?
-        .answer(&node))
+    operation::done(&node, operator.asks(&node, &[]), operation).await
 }

@@ -33,6 +33,9 @@ pub struct Reach {
     /// Reach the server by this address instead of the local socket
     #[arg(long, value_name = "URL", env = "PAYTONE_SERVER", global = true)]
     server: Option<String>,
+    /// The key of an earlier try of the same command, so that it is not done twice
+    #[arg(long, value_name = "KEY", global = true)]
+    key: Option<String>,
     /// Print the answer as JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -58,6 +61,7 @@ pub struct Client {
     place: Arc<Place>,
     token: Option<Arc<str>>,
     token_file: Arc<Path>,
+    key: Option<Arc<str>>,
 }
 
 impl Reach {
@@ -75,6 +79,7 @@ impl Reach {
             place: Arc::new(place),
             token: token.map(|token| token.trim().into()),
             token_file: token_file.into(),
+            key: self.key.as_deref().map(Into::into),
         })
     }
 
@@ -148,10 +153,21 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
         let bytes = body.map(|body| Bytes::from(body.to_string()));
-        let reply = self
-            .send(method, path, bytes.map(|bytes| (bytes, "application/json")))
-            .await?;
-        reply.success()
+        let body = bytes.map(|bytes| (bytes, "application/json"));
+        if method == Method::GET {
+            return self.send_keyed(method, path, body, None).await?.success();
+        }
+        let key = match &self.key {
+            Some(key) => key.to_string(),
+            None => data_encoding::HEXLOWER.encode(&crate::node::random()),
+        };
+        match self.send_keyed(method, path, body, Some(&key)).await {
+            Ok(reply) => reply.success(),
+            // Whether it was done is not known: the same key tells, and does it once.
+            Err(failure) => Err(Failure::new(format_args!(
+                "{failure}; if it may have been done, the same command with --key {key} does it no second time"
+            ))),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -169,10 +185,23 @@ impl Client {
         path: &str,
         body: Option<(Bytes, &str)>,
     ) -> Result<Reply, Failure> {
+        self.send_keyed(method, path, body, None).await
+    }
+
+    async fn send_keyed(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(Bytes, &str)>,
+        key: Option<&str>,
+    ) -> Result<Reply, Failure> {
         let path = format!("/admin/api{path}");
         let mut request = Request::builder().method(method);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         if let Some((_, kind)) = &body {
             request = request.header(header::CONTENT_TYPE, *kind);

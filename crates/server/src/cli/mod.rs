@@ -153,7 +153,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Keyring(args) => keyring::run(args),
         Command::StandInBank(args) => stand_in_bank::run(args).await,
         Command::SignIn(on) => operator::sign_in(&on.reach, on.args).await,
-        Command::SignOut(reach) => operator::sign_out(&reach),
+        Command::SignOut(reach) => operator::sign_out(&reach).await,
         Command::Operator(of) => operator::run(&of.reach, of.command).await,
         Command::Merchant(of) => merchant::run(&of.reach, of.command).await,
         Command::Subscriber(of) => subscriber::run(&of.reach, of.command).await,

@@ -25,6 +25,16 @@ pub enum Command {
     },
     /// Remove a user
     Remove { name: String },
+    /// Set your own password, asking for the old one; or with a name, somebody else's who has forgotten it, which takes a second
+    /// person. Every session with the old one is over
+    Password {
+        name: Option<String>,
+        #[command(flatten)]
+        password: Password,
+        /// Read your old password from the first line of a file
+        #[arg(long, value_name = "FILE")]
+        old_password_file: Option<PathBuf>,
+    },
     /// Who there is
     List,
 }
@@ -40,9 +50,7 @@ pub struct Password {
 impl Password {
     fn read(&self, twice: bool) -> Result<String, Failure> {
         if let Some(path) = &self.password_file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::doing(path.display(), error))?;
-            return Ok(text.lines().next().unwrap_or_default().to_owned());
+            return first_line(path);
         }
         if let Ok(password) = std::env::var("PAYTONE_PASSWORD") {
             return Ok(password);
@@ -56,6 +64,12 @@ impl Password {
         }
         Ok(password)
     }
+}
+
+fn first_line(path: &std::path::Path) -> Result<String, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::doing(path.display(), error))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
@@ -75,6 +89,31 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
             let path = format!("/operators/{}", segment(&name));
             let answer = client.ask(Method::DELETE, &path, None).await?;
             show::outcome(reach.json, &answer, &format!("operator {name} removed"));
+        }
+        Command::Password {
+            name: None,
+            password,
+            old_password_file,
+        } => {
+            let old = match old_password_file {
+                Some(path) => first_line(&path)?,
+                None => rpassword::prompt_password("Old password: ")
+                    .map_err(|error| Failure::doing("password", error))?,
+            };
+            let body = json!({"old": old, "new": password.read(true)?});
+            let answer = client.ask(Method::PUT, "/me/password", Some(&body)).await?;
+            client.forget_token();
+            show::outcome(reach.json, &answer, "password set; sign in again");
+        }
+        Command::Password {
+            name: Some(name),
+            password,
+            ..
+        } => {
+            let body = json!({"password": password.read(true)?});
+            let path = format!("/operators/{}/password", segment(&name));
+            let answer = client.ask(Method::PUT, &path, Some(&body)).await?;
+            show::outcome(reach.json, &answer, &format!("password of {name}"));
         }
         Command::List => {
             let answer = client.get("/operators").await?;
@@ -121,7 +160,10 @@ pub async fn sign_in(reach: &Reach, args: SignIn) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn sign_out(reach: &Reach) -> Result<(), Failure> {
-    reach.client()?.forget_token();
-    Ok(())
+/// Ends the session at the server, wherever its token was copied to, and forgets the token.
+pub async fn sign_out(reach: &Reach) -> Result<(), Failure> {
+    let client = reach.client()?;
+    let ended = client.ask(Method::DELETE, "/sessions", None).await;
+    client.forget_token();
+    ended.map(drop)
 }

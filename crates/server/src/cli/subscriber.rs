@@ -77,6 +77,7 @@ fn print(json: bool, person: &Value) {
         ("currency", &person["currency"]),
         ("available", &person["balance"]["available"]),
         ("held", &person["balance"]["held"]),
+        ("unclaimed", &person["unclaimed"]),
         ("bill used", &person["bill"]["used"]),
         ("bill limit", &person["bill"]["limit"]),
         ("bank account", &person["bank"]),

@@ -9,10 +9,18 @@ use paytone_domain::ids::ClientKeyHash;
 const PREFIX: &str = "sk_";
 const LONGEST: usize = 128;
 
-/// A new secret, to be shown once. Unlike everything else that is shown, it must not be kept or logged.
-pub fn generate() -> String {
-    let bytes = [crate::node::random(), crate::node::random()].concat();
+/// A new secret out of 32 bytes that nobody can guess, to be shown once. Unlike everything else that is shown, it must not be
+/// kept or logged.
+pub fn of(bytes: [u8; 32]) -> String {
     format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes))
+}
+
+/// One drawn now.
+pub fn generate() -> String {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&crate::node::random());
+    bytes[16..].copy_from_slice(&crate::node::random());
+    of(bytes)
 }
 
 /// By which a secret is known. `None` if the text is not of the right form at all.

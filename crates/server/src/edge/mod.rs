@@ -10,6 +10,7 @@ pub mod number;
 pub mod position;
 pub mod problem;
 pub mod query;
+pub mod short_hash;
 pub mod text;
 pub mod time;
 pub mod under_way;

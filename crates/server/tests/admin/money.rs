@@ -100,7 +100,8 @@ fn an_erased_subscriber_can_be_read_by_nobody_and_the_books_stay() {
         shown["name"].is_null() && shown["number"].is_null(),
         "{shown}"
     );
-    assert_eq!(shown["balance"]["available"], "50.00");
+    assert_eq!(shown["balance"]["available"], "0.00");
+    assert_eq!(shown["unclaimed"], "50.00");
     site.as_("ann", &["adjust", &id, "1.00", "--reason", "too late"])
         .refused("erased");
     site.stop();

@@ -258,3 +258,171 @@ fn a_removed_operator_is_out_at_once_and_the_last_administrator_stays() {
     site.as_("ann", &["operator", "remove", "ann"])
         .refused("last_admin");
 }
+
+#[test]
+fn signing_out_ends_the_session_wherever_its_token_is() {
+    let mut site = Site::running();
+    let token = site.path("data").join("operator-token");
+    // The file holds the session of bob, who signed in last; his copied token is the same one.
+    site.as_("bob", &["worklist"]).done();
+    site.run(&["sign-out"]).done();
+    assert!(!token.exists());
+    site.as_("bob", &["worklist"]).refused("sign in again");
+    site.as_("ann", &["worklist"]).done();
+    site.stop();
+    site.serve();
+    site.as_("bob", &["worklist"]).refused("sign in again");
+    site.sign_in("bob");
+    site.as_("bob", &["worklist"]).done();
+}
+
+#[test]
+fn ones_own_password_takes_the_old_one_and_ends_every_session_and_anothers_takes_two_people() {
+    let mut site = Site::running();
+    site.hire("eve", "viewer");
+    let old = site.write("old", &format!("{PASSWORD}\n"));
+    let wrong = site.write("wrong", "not the password\n");
+    let new = site.write("new", "another good one\n");
+    let short = site.write("short", "short\n");
+    let change = |old: &str, new: &str| {
+        site.as_(
+            "eve",
+            &[
+                "operator",
+                "password",
+                "--old-password-file",
+                old,
+                "--password-file",
+                new,
+            ],
+        )
+    };
+    change(&wrong, &new).refused("wrong_password");
+    change(&old, &short).refused("weak_password");
+    change(&old, &new).done();
+    site.as_("eve", &["worklist"]).refused("sign in again");
+    site.run(&["sign-in", "eve"])
+        .refused("name or password is wrong");
+    site.run(&["sign-in", "eve", "--password-file", &new])
+        .done();
+    // Forgotten: two others set it back.
+    site.as_("eve", &["operator", "password", "eve"])
+        .refused("sign in again");
+    site.as_("ann", &["operator", "password", "ann"])
+        .refused("same_person");
+    assert_eq!(
+        site.agreed(&["operator", "password", "eve"])["outcome"],
+        "done"
+    );
+    site.sign_in("eve");
+    site.as_("eve", &["operator", "password", "ann"])
+        .refused("not_allowed");
+}
+
+#[test]
+fn the_same_key_gives_the_same_proposal_and_the_same_secret() {
+    let site = Site::running();
+    let add = [
+        "merchant",
+        "add",
+        "Shop",
+        "--category",
+        "5411",
+        "--json",
+        "--key",
+        "first",
+    ];
+    let added = site.as_("ann", &add).done().json();
+    assert_eq!(site.as_("ann", &add).done().json(), added);
+    let merchant = added["merchant"].as_str().expect("an id");
+    let key = |label: &str| {
+        let args = [
+            "merchant", "key", merchant, "--label", label, "--json", "--key", "second",
+        ];
+        site.as_("ann", &args)
+    };
+    let asked = key("till").done().json();
+    assert_eq!(asked["outcome"], "proposed");
+    assert_eq!(key("till").done().json(), asked);
+    key("shop").refused("idempotency_key_reused");
+    // Without a key of one's own each command is another request.
+    let again = ["merchant", "key", merchant, "--json"];
+    let (one, other) = (
+        site.as_("ann", &again).done().json(),
+        site.as_("ann", &again).done().json(),
+    );
+    assert_ne!(one["proposal"], other["proposal"]);
+    assert_ne!(one["secret"], other["secret"]);
+    let shown = site.as_("bob", &["worklist", "--json"]).done().json();
+    assert_eq!(shown["data"].as_array().expect("a list").len(), 3);
+}
+
+#[test]
+fn plans_limits_and_blocks_of_a_merchant_are_set_and_shown() {
+    let site = Site::running();
+    let add = ["merchant", "add", "Shop", "--category", "5411"];
+    site.as_("ann", &add).done();
+    let shown = || {
+        site.as_("bob", &["merchant", "show", "Shop", "--json"])
+            .done()
+            .json()
+    };
+    let plan = [
+        "merchant",
+        "plan",
+        "Shop",
+        "--fee-basis-points",
+        "95",
+        "--fee-fixed",
+        "0.20",
+    ];
+    site.as_("ann", &plan).done();
+    assert!(site.as_("ann", &plan).done().out.contains("already so"));
+    assert_eq!(shown()["plan"], "0.95 % + 0.20, 6.00 % tax");
+    assert_eq!(shown()["plan_version"], 2);
+    let limits = |per_payment: &'static str| {
+        [
+            "merchant",
+            "limits",
+            "Shop",
+            "--per-payment",
+            per_payment,
+            "--per-day",
+            "1000.00",
+        ]
+    };
+    // Lowering needs nobody else, raising does.
+    site.as_("ann", &limits("100.00")).done();
+    assert_eq!(shown()["limits"]["per_payment"], "100.00");
+    assert_eq!(site.agreed(&limits("200.00"))["outcome"], "done");
+    assert_eq!(shown()["limits"]["per_payment"], "200.00");
+    site.as_("ann", &["merchant", "block", "Shop"]).done();
+    assert_eq!(shown()["status"], "blocked");
+    assert_eq!(
+        site.agreed(&["merchant", "unblock", "Shop"])["outcome"],
+        "done"
+    );
+    assert_eq!(shown()["status"], "active");
+}
+
+#[test]
+fn what_is_not_there_is_refused_and_views_are_made_again_once_the_server_stopped() {
+    let mut site = Site::running();
+    site.as_("ann", &["payment", "show", "pay_made_up"])
+        .refused("not_found");
+    site.as_("ann", &["effect", "repeat", "eff_made_up"])
+        .refused("not_found");
+    site.as_("ann", &["effect", "to-balance", "eff_made_up"])
+        .refused("not_found");
+    site.as_("ann", &["merchant", "add", "Shop", "--category", "5411"])
+        .done();
+    site.stop();
+    let rebuilt = site.run(&["views", "rebuild"]).done().out;
+    assert!(
+        rebuilt.contains("views rebuilt up to position"),
+        "{rebuilt}"
+    );
+    site.run(&["verify"]).done();
+    site.serve();
+    site.as_("ann", &["merchant", "show", "Shop"]).done();
+}

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, SHA256};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, StatusCode, header, request::Parts},
@@ -15,7 +14,7 @@ use paytone_domain::{
 use paytone_engine::Answered;
 
 use crate::{
-    edge::{client_key, directory::MerchantCard, problem::Problem},
+    edge::{client_key, directory::MerchantCard, problem::Problem, short_hash::short_hash},
     node::Node,
 };
 
@@ -104,17 +103,6 @@ fn repeat_key(headers: &HeaderMap, merchant: MerchantId) -> Result<RepeatKey, Pr
         );
     }
     Ok(RepeatKey(short_hash(&[&merchant.0.to_be_bytes(), bytes])))
-}
-
-/// The first 16 bytes of SHA-256 over all parts.
-fn short_hash(parts: &[&[u8]]) -> [u8; 16] {
-    let mut context = digest::Context::new(&SHA256);
-    for part in parts {
-        context.update(part);
-    }
-    let mut hash = [0; 16];
-    hash.copy_from_slice(&context.finish().as_ref()[..16]);
-    hash
 }
 
 /// What a request asks for; part of what an idempotency key stands for.
