@@ -57,6 +57,8 @@ pub enum Command {
 }
 
 #[derive(clap::Args, Debug)]
+// A command is called as its arguments are, and two groups of one name are refused.
+#[group(skip)]
 pub struct Limits {
     /// Most for one payment
     #[arg(long, value_name = "AMOUNT", default_value = "50000.00")]
@@ -67,6 +69,8 @@ pub struct Limits {
 }
 
 #[derive(clap::Args, Debug)]
+// A command is called as its arguments are, and two groups of one name are refused.
+#[group(skip)]
 pub struct Plan {
     /// Share of the captured amount, in ten-thousandths
     #[arg(long, default_value_t = 60)]

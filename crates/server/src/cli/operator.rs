@@ -41,6 +41,8 @@ pub enum Command {
 
 /// Where a password comes from; without either it is asked for.
 #[derive(clap::Args, Debug)]
+// A command is called as its arguments are, and two groups of one name are refused.
+#[group(skip)]
 pub struct Password {
     /// Read the password from the first line of a file
     #[arg(long, value_name = "FILE")]
