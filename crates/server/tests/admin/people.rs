@@ -44,8 +44,10 @@ fn a_wrong_password_and_an_unknown_name_are_answered_alike_and_then_have_to_wait
     let try_as = |name: &str| site.run(&["sign-in", name, "--password-file", &wrong]).err;
     let known: Vec<_> = (0..5).map(|_| try_as("ann")).collect();
     let unknown: Vec<_> = (0..5).map(|_| try_as("nobody")).collect();
+    // How many seconds are left differs with the time at which each was asked.
+    let without_digits = |text: &str| text.replace(|letter: char| letter.is_ascii_digit(), "");
     for (known, unknown) in known.iter().zip(&unknown) {
-        assert_eq!(known, unknown);
+        assert_eq!(without_digits(known), without_digits(unknown));
     }
     assert!(
         known[0].contains("name or password is wrong"),
