@@ -20,6 +20,7 @@
 //! | [`sqlite`], [`postgres`], [`memory`] | its implementations |
 //! | [`either`] | the one that the settings name |
 //! | [`postgres_store`] | a PostgreSQL database of ours, for all that is kept in one |
+//! | [`mod@copy`] | a journal copied into a file of its own |
 //! | [`chain`] | checks that rows form one unbroken chain |
 //! | [`conformance`] | what every implementation must do, as one suite |
 //! | [`keyring`] | the secrets outside every database, and what is computed with them |
@@ -30,6 +31,7 @@
 
 pub mod chain;
 pub mod conformance;
+pub mod copy;
 pub mod either;
 mod exclusive;
 pub mod keyring;

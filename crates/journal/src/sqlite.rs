@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
 use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteQueryResult};
 
 use crate::exclusive::Exclusive;
 use crate::row::{Hash, Row, Tip};
@@ -24,7 +24,7 @@ use crate::store::{AppendError, Journal, JournalReader, OpenError, ReadError};
 use crate::stored::{RawRow, RawTip, row_of, tip_of};
 use crate::verdict::{Verdict, judge};
 
-const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "a Paytone journal",
     // "PTJ1".
     application_id: 0x5054_4A31,
@@ -63,6 +63,24 @@ const READ: &str = "
     WHERE seq > $1 ORDER BY seq LIMIT $2";
 const LAST: &str = "SELECT seq, epoch, hash FROM journal ORDER BY seq DESC LIMIT 1";
 const TIP_AT: &str = "SELECT seq, epoch, hash FROM journal WHERE seq = $1";
+
+/// Writes a row behind the one it follows; no row is affected if that is not there.
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    seq: i64,
+    epoch: i64,
+    row: &Row,
+) -> Result<SqliteQueryResult, sqlx::Error> {
+    sqlx::query(APPEND)
+        .bind(seq)
+        .bind(epoch)
+        .bind(row.batch_id.to_vec())
+        .bind(row.previous_hash.as_bytes().to_vec())
+        .bind(row.hash.as_bytes().to_vec())
+        .bind(row.body.clone())
+        .execute(connection)
+        .await
+}
 
 /// The one writer of a journal file.
 #[derive(Debug)]
@@ -146,15 +164,7 @@ impl Journal for SqliteJournal {
                 "row 1: it is chained to a row before it".to_owned(),
             ));
         }
-        let inserted = sqlx::query(APPEND)
-            .bind(seq)
-            .bind(epoch)
-            .bind(row.batch_id.to_vec())
-            .bind(row.previous_hash.as_bytes().to_vec())
-            .bind(row.hash.as_bytes().to_vec())
-            .bind(row.body.clone())
-            .execute(&mut self.reader.connection)
-            .await;
+        let inserted = insert(&mut self.reader.connection, seq, epoch, row).await;
         match inserted {
             Ok(done) if done.rows_affected() == 1 => return Ok(()),
             Ok(_) => {}

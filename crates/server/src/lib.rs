@@ -13,6 +13,7 @@
 //! | [`views`] | SQL tables derived from the journal |
 //! | [`past`] | what the books were at another moment |
 //! | [`proof`] | each business date under a signed root that witnesses keep |
+//! | [`backup`] | copied beside the running server, and brought back |
 //! | [`verify`] | proves that the books are complete and untouched |
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
 //! | [`service`] | all of it at work, started and stopped |
@@ -23,6 +24,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod backup;
 pub mod bench;
 pub mod cli;
 pub mod config;

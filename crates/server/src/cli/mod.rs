@@ -2,6 +2,7 @@
 //!
 //! What works on a running server goes through its admin API: by the local socket, or by `--server URL`.
 
+mod backup;
 mod bench;
 mod chunks;
 mod client;
@@ -89,6 +90,10 @@ enum Command {
     Adjust(On<subscriber::Adjust>),
     /// Replay the journal, check its chain, make every balance again in a second way, and compare
     Verify(client::Reach),
+    /// Copy journal and subject keys beside a running server, and check the copy
+    Backup(On<backup::BackUp>),
+    /// Bring a backup back, whole or to a moment, and verify it; who was erased stays erased
+    Restore(On<backup::Restore>),
     /// SQL tables derived from the journal
     Views(Of<views::Command>),
     /// Money that the outside world would not take back
@@ -167,6 +172,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Reject(on) => worklist::decide(&on.reach, &on.args.proposal, false).await,
         Command::Adjust(on) => subscriber::adjust(&on.reach, on.args).await,
         Command::Verify(reach) => verify::run(&reach).await,
+        Command::Backup(on) => backup::back_up(&on.reach, on.args).await,
+        Command::Restore(on) => backup::restore(&on.reach, on.args).await,
         Command::Views(of) => views::run(&of.reach, of.command).await,
         Command::Effect(of) => worklist::effect(&of.reach, of.command).await,
     }

@@ -1,5 +1,6 @@
 //! The command line and the admin API: the real program, its local socket and HTTP.
 
+mod backup;
 mod imports;
 mod look_back;
 mod money;
