@@ -170,8 +170,21 @@ impl Shadow {
                     self.captured(otherwise, payment, *amount, (*fee, *tax));
                 }
             }
-            PaymentEvent::Ended { id, ending, .. } => {
+            PaymentEvent::Ended {
+                id,
+                ending,
+                attention,
+                ..
+            } => {
                 if let Some(payment) = state.payments.get(id) {
+                    // The payer was never asked, so that a prompt taken back cost nothing.
+                    if payment.approved_on.is_none()
+                        && self.fates.get(id) == Some(&Fate::Stopped)
+                        && let Some(payer) = payment.payer
+                    {
+                        let cost = i64::from(*attention);
+                        add(&mut self.attention, (payer, moment.date), -cost);
+                    }
                     self.ended(moment, payment, *ending);
                 }
             }
