@@ -25,6 +25,31 @@ pub struct Batch {
     pub level: u32,
     #[n(2)]
     pub items: Vec<Item>,
+    /// Where several nodes share a journal: what its leader says of itself, now and then.
+    #[n(3)]
+    pub note: Option<LeadNote>,
+}
+
+/// What a leader says of itself in the journal, so that the others know whom to send writes to, and that it lives.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LeadNote {
+    /// Its name among the nodes.
+    #[n(0)]
+    pub node: String,
+    #[n(1)]
+    pub says: Says,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Says {
+    /// The first row of a leadership.
+    #[n(0)]
+    Leads,
+    #[n(1)]
+    Lives,
+    /// The last row of a leadership that ends in order.
+    #[n(2)]
+    Leaves,
 }
 
 /// A batch that this release cannot read.

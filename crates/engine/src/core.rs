@@ -6,7 +6,7 @@ use paytone_domain::{
 };
 use paytone_journal::{Row, Tip};
 
-use crate::batch::{Batch, BatchError, Item};
+use crate::batch::{Batch, BatchError, Item, LeadNote};
 
 /// State, the batch being decided, and the end of the chain it will be appended to.
 pub struct Core {
@@ -36,6 +36,7 @@ impl Core {
                 moment: Moment::default(),
                 level: paytone_domain::LEVEL,
                 items: Vec::new(),
+                note: None,
             },
         }
     }
@@ -133,7 +134,35 @@ impl Core {
 
     /// Whether anything waits to be made durable.
     pub fn has_open_batch(&self) -> bool {
-        !self.open.items.is_empty()
+        !self.open.items.is_empty() || self.open.note.is_some()
+    }
+
+    /// Says something of the leader with the open batch, which becomes a row even if nothing else is in it.
+    pub fn note(&mut self, note: LeadNote) {
+        self.open.note = Some(note);
+    }
+
+    /// Whether the open batch says something of the leader.
+    pub fn is_noted(&self) -> bool {
+        self.open.note.is_some()
+    }
+
+    /// The row that begins a leadership after what was taken in. Nothing changes before it is durable and applied.
+    pub fn first_row(&mut self, wall: Timestamp, batch_id: [u8; 16], note: LeadNote) -> Row {
+        self.advance(wall);
+        let batch = Batch {
+            moment: self.open.moment,
+            level: self.open.level,
+            items: Vec::new(),
+            note: Some(note),
+        };
+        Row::seal(self.tip, self.epoch + 1, batch_id, batch.encode())
+    }
+
+    /// Forgets rows that were sealed and did not become durable; none of them may have held an event.
+    pub(crate) fn rewind(&mut self, tip: Option<Tip>) {
+        self.tip = tip;
+        self.open.note = None;
     }
 
     pub fn open_items(&self) -> usize {
@@ -142,7 +171,7 @@ impl Core {
 
     /// Closes the open batch as the next row; `None` if it is empty.
     pub fn seal(&mut self, batch_id: [u8; 16]) -> Option<Sealed> {
-        if self.open.items.is_empty() {
+        if !self.has_open_batch() {
             return None;
         }
         let items = std::mem::take(&mut self.open.items);
@@ -150,6 +179,7 @@ impl Core {
             moment: self.open.moment,
             level: self.open.level,
             items,
+            note: self.open.note.take(),
         };
         let row = Row::seal(self.tip, self.epoch, batch_id, batch.encode());
         self.tip = Some(row.tip());

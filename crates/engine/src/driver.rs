@@ -1,4 +1,4 @@
-//! The driver around [`Pipeline`]: one thread decides, one makes durable.
+//! The driver around [`Pipeline`]: one thread decides, one makes durable. One piece, as its order of steps is what is correct.
 
 use std::{
     sync::{
@@ -16,7 +16,12 @@ use paytone_domain::{
 use paytone_journal::{AppendError, Journal, Row};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use crate::{Core, Pipeline, pipeline::Answered, pipeline::Durable};
+use crate::{
+    Core, Pipeline, Says,
+    lead::{Board, Lead, Standing},
+    leadership,
+    pipeline::{Answered, Durable},
+};
 
 /// How often the engine looks for commands while a row is being made durable.
 const MEANWHILE: Duration = Duration::from_micros(500);
@@ -53,6 +58,9 @@ pub enum EngineError {
     /// The engine has stopped; what became of the command is told by asking again after a restart.
     #[error("the engine has stopped")]
     Stopped,
+    /// Another node decides, or is about to; what became of the command is told by asking again.
+    #[error("another node leads")]
+    NotLeading,
 }
 
 /// Why the engine stopped.
@@ -62,17 +70,19 @@ pub enum StopReason {
     Asked,
     /// Somebody else appended: this process is not the one that leads.
     LostLead(String),
+    /// Rows that were durable are not in the journal any more: a person must decide. What is missing.
+    WentBack(String),
     /// The journal failed: nothing may be answered any more.
     JournalBroken(String),
     /// A bug. What is in the journal is sound.
     Panicked,
 }
 
-type Read = Box<dyn FnOnce(&State, &Moment) -> Ready + Send>;
+pub(crate) type Read = Box<dyn FnOnce(&State, &Moment) -> Ready + Send>;
 /// An answer that goes out once it may.
-type Ready = Box<dyn FnOnce(u64) + Send>;
+pub(crate) type Ready = Box<dyn FnOnce(u64) + Send>;
 
-enum Input {
+pub(crate) enum Input {
     Command {
         actor: Actor,
         cause: u64,
@@ -86,21 +96,26 @@ enum Input {
     },
     Read(Read),
     Stop,
+    /// Of a node that follows: what was found in the journal.
+    Looked(crate::member::Looked),
+    /// Something new is there.
+    Hurry,
 }
 
 /// What the edges hold: cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    inputs: SyncSender<Input>,
-    durable: broadcast::Sender<Arc<Durable>>,
-    position: watch::Receiver<u64>,
+    pub(crate) inputs: SyncSender<Input>,
+    pub(crate) durable: broadcast::Sender<Arc<Durable>>,
+    pub(crate) position: watch::Receiver<u64>,
+    pub(crate) board: Arc<Board>,
 }
 
 /// The running engine. It stops when it is asked to, and when every [`Engine`] is gone.
 pub struct Running {
     pub engine: Engine,
     pub stopped: oneshot::Receiver<StopReason>,
-    thread: JoinHandle<()>,
+    pub(crate) thread: JoinHandle<()>,
 }
 
 impl Running {
@@ -131,7 +146,7 @@ impl Engine {
             command,
             reply,
         })?;
-        answer.await.map_err(|_| EngineError::Stopped)
+        answer.await.map_err(|_| self.gone())
     }
 
     /// Asks for many decisions in order, answered together.
@@ -146,7 +161,7 @@ impl Engine {
             commands,
             reply,
         })?;
-        answer.await.map_err(|_| EngineError::Stopped)
+        answer.await.map_err(|_| self.gone())
     }
 
     /// Looks at the state. What is seen is told only once it is durable.
@@ -162,7 +177,7 @@ impl Engine {
                 let _ = reply.send(Answered { answer, position });
             })
         })))?;
-        answer.await.map_err(|_| EngineError::Stopped)
+        answer.await.map_err(|_| self.gone())
     }
 
     /// Durable batches from now on, in order.
@@ -175,10 +190,35 @@ impl Engine {
         self.position.clone()
     }
 
+    /// Who decides, this node or another.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.board.standing()
+    }
+
+    /// Whether workers may act: this node leads, and has lately shown it.
+    pub fn may_act(&self) -> bool {
+        self.board.may_act()
+    }
+
+    /// Another node has just made something durable: a node that follows looks at once.
+    pub fn hurry(&self) {
+        // A full queue is gone through anyway.
+        let _ = self.inputs.try_send(Input::Hurry);
+    }
+
     /// Decides nothing more, makes durable what was decided, and stops.
     pub fn stop(&self) {
         // If it is gone already there is nothing to stop.
         let _ = self.inputs.send(Input::Stop);
+    }
+
+    /// Why an answer did not come.
+    fn gone(&self) -> EngineError {
+        if self.board.is_member {
+            EngineError::NotLeading
+        } else {
+            EngineError::Stopped
+        }
     }
 
     fn send(&self, input: Input) -> Result<(), EngineError> {
@@ -218,6 +258,7 @@ pub fn start<J: Journal + 'static>(
         release: Releasing::start(release),
         batch_id: Box::new(batch_id),
         observe: Box::new(observe),
+        lead: None,
     };
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
@@ -233,7 +274,11 @@ pub fn start<J: Journal + 'static>(
                     return;
                 }
             };
-            let run = std::panic::AssertUnwindSafe(|| driver.run());
+            // With the driver goes its channel to the writer, which ends then.
+            let run = std::panic::AssertUnwindSafe(move || {
+                let mut driver = driver;
+                driver.run()
+            });
             let reason = std::panic::catch_unwind(run).unwrap_or(StopReason::Panicked);
             // The writer ends when its channel does.
             drop(writer.join());
@@ -243,6 +288,7 @@ pub fn start<J: Journal + 'static>(
         inputs,
         durable,
         position: position_seen,
+        board: Arc::new(Board::alone()),
     };
     Ok(Running {
         engine,
@@ -252,7 +298,7 @@ pub fn start<J: Journal + 'static>(
 }
 
 /// The journal's thread: appends one row after the other; where it is unknown whether one was written, the same again.
-fn append_rows<J: Journal>(
+pub(crate) fn append_rows<J: Journal>(
     mut journal: J,
     rows: &Receiver<Row>,
     appended: &SyncSender<Result<(), AppendError>>,
@@ -282,9 +328,9 @@ fn append_rows<J: Journal>(
 }
 
 /// Tells of durable batches and lets their answers out.
-struct Release {
-    position: watch::Sender<u64>,
-    durable: broadcast::Sender<Arc<Durable>>,
+pub(crate) struct Release {
+    pub position: watch::Sender<u64>,
+    pub durable: broadcast::Sender<Arc<Durable>>,
 }
 
 impl Release {
@@ -301,13 +347,13 @@ impl Release {
 
 /// Where that is done: on the runtime of those who wait, if there is one. Waking hundreds of its tasks from outside costs the
 /// engine's thread more than deciding what they asked for.
-enum Releasing {
+pub(crate) enum Releasing {
     There(mpsc::UnboundedSender<(Arc<Durable>, Vec<Ready>)>),
     Here(Release),
 }
 
 impl Releasing {
-    fn start(release: Release) -> Self {
+    pub fn start(release: Release) -> Self {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return Self::Here(release);
         };
@@ -320,7 +366,7 @@ impl Releasing {
         Self::There(batches)
     }
 
-    fn release(&self, durable: Arc<Durable>, answers: Vec<Ready>) {
+    pub fn release(&self, durable: Arc<Durable>, answers: Vec<Ready>) {
         match self {
             Self::Here(release) => release.all(durable, answers),
             // With the runtime, everybody who waited is gone.
@@ -329,19 +375,22 @@ impl Releasing {
     }
 }
 
-struct Driver {
-    pipeline: Pipeline<Ready>,
-    inputs: Receiver<Input>,
-    rows: SyncSender<Row>,
+pub(crate) struct Driver {
+    pub pipeline: Pipeline<Ready>,
+    pub inputs: Receiver<Input>,
+    pub rows: SyncSender<Row>,
     /// What became of the row in flight.
-    results: Receiver<Result<(), AppendError>>,
-    release: Releasing,
-    batch_id: Box<dyn FnMut() -> [u8; 16] + Send>,
-    observe: Box<dyn FnMut(&Durable) + Send>,
+    pub results: Receiver<Result<(), AppendError>>,
+    pub release: Releasing,
+    pub batch_id: Box<dyn FnMut() -> [u8; 16] + Send>,
+    pub observe: Box<dyn FnMut(&Durable) + Send>,
+    /// One of several nodes.
+    pub lead: Option<Lead>,
 }
 
 impl Driver {
-    fn run(mut self) -> StopReason {
+    /// Decides until it is told to stop, or cannot go on.
+    pub fn run(&mut self) -> StopReason {
         let mut stopping = false;
         loop {
             match self.results.try_recv() {
@@ -361,12 +410,20 @@ impl Driver {
                 self.wait()
             };
             self.pipeline.advance(wall());
+            if !stopping {
+                self.name_itself();
+            }
             // What waits belongs to the same batch, up to its limit.
             let mut decided = 0_usize;
             while let Some(input) = next.take().or_else(|| self.next_input()) {
                 decided += 1;
                 match input {
-                    Input::Stop => stopping = true,
+                    Input::Stop => {
+                        stopping = true;
+                        if let Some(lead) = &self.lead {
+                            self.pipeline.note(lead.says(Says::Leaves));
+                        }
+                    }
                     // Not answered: whoever waits is told that the engine stopped.
                     Input::Command { .. } | Input::Commands { .. } | Input::Read(_) if stopping => {
                     }
@@ -395,6 +452,10 @@ impl Driver {
         let pause = self.pipeline.next_due().map_or(WATCH, |at| {
             Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
         });
+        let pause = match &self.lead {
+            Some(lead) => pause.min(lead.until_named()),
+            None => pause,
+        };
         match self.inputs.recv_timeout(pause) {
             Ok(input) => Some(input),
             Err(RecvTimeoutError::Timeout) => None,
@@ -442,21 +503,46 @@ impl Driver {
                 let ready = look(self.pipeline.state(), self.pipeline.moment());
                 self.when_durable(ready);
             }
-            Input::Stop => {}
+            Input::Stop | Input::Looked(_) | Input::Hurry => {}
+        }
+    }
+
+    /// So often the others read who leads, and that it lives.
+    fn name_itself(&mut self) {
+        if let Some(lead) = &self.lead
+            && lead.until_named().is_zero()
+        {
+            self.pipeline.note(lead.says(Says::Lives));
         }
     }
 
     /// Lets an answer out when the last batch it may rest on is durable.
     fn when_durable(&mut self, ready: Ready) {
+        // Another node may lead already: what this one knows is told only once a row of its own says otherwise.
+        if let Some(lead) = &self.lead
+            && !lead.is_fresh()
+            && !self.pipeline.is_noted()
+        {
+            self.pipeline.note(lead.says(Says::Lives));
+        }
         if let Some(Answered { answer, position }) = self.pipeline.rest_on(ready) {
             answer(position);
         }
     }
 
     fn send_batch(&mut self) {
+        let names = self.pipeline.is_noted();
         if let Some(row) = self.pipeline.next_row(&mut self.batch_id) {
+            self.tell(leadership::Input::Sent { names });
             // If the journal's thread is gone, the channel of its results says so.
             let _ = self.rows.send(row);
+        }
+    }
+
+    fn tell(&mut self, input: leadership::Input) {
+        if let Some(lead) = &mut self.lead {
+            // While it leads, only a taken position makes it do anything, and that ends this run.
+            let _ = lead.step(input);
         }
     }
 
@@ -466,6 +552,7 @@ impl Driver {
                 let Some((durable, answers)) = self.pipeline.appended() else {
                     return Ok(());
                 };
+                self.tell(leadership::Input::Appended);
                 // The next batch goes on its way before the answers of this one.
                 self.send_batch();
                 (self.observe)(&durable);
@@ -484,7 +571,7 @@ impl Driver {
     }
 }
 
-fn wall() -> Timestamp {
+pub(crate) fn wall() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -14,9 +14,9 @@ use paytone_domain::{
     Actor, Answer, Command, State,
     time::{Moment, Timestamp},
 };
-use paytone_journal::Row;
+use paytone_journal::{Row, Tip};
 
-use crate::{Batch, Core};
+use crate::{Batch, Core, LeadNote};
 
 /// [`Core`], the row in flight, and the answers that wait.
 pub struct Pipeline<R> {
@@ -29,6 +29,8 @@ pub struct Pipeline<R> {
 
 struct InFlight<R> {
     seq: u64,
+    /// The end of the chain without it.
+    before: Option<Tip>,
     batch: Batch,
     ready: Vec<R>,
 }
@@ -116,18 +118,54 @@ impl<R> Pipeline<R> {
         if self.in_flight.is_some() || !self.core.has_open_batch() {
             return None;
         }
+        let before = self.core.tip();
         let sealed = self.core.seal(batch_id())?;
         self.in_flight = Some(InFlight {
             seq: sealed.row.seq,
+            before,
             batch: sealed.batch,
             ready: std::mem::take(&mut self.waiting),
         });
         Some(sealed.row)
     }
 
+    /// Says something of the leader with the next row, which there is then even if nothing else waits.
+    pub fn note(&mut self, note: LeadNote) {
+        self.core.note(note);
+    }
+
+    /// The end of what is known to be durable.
+    pub fn durable(&self) -> Option<Tip> {
+        match &self.in_flight {
+            Some(in_flight) => in_flight.before,
+            None => self.core.tip(),
+        }
+    }
+
+    /// Whether the next row says something of the leader.
+    pub fn is_noted(&self) -> bool {
+        self.core.is_noted()
+    }
+
+    /// Somebody else appended: nothing that is under way here ever becomes durable. What is durable goes on if the state holds
+    /// no more than that; else it is discarded. Answers that wait are dropped.
+    pub fn give_up(mut self) -> Result<Core, Option<Tip>> {
+        let is_empty = |in_flight: &InFlight<R>| in_flight.batch.items.is_empty();
+        let holds_more =
+            self.core.open_items() > 0 || !self.in_flight.as_ref().is_none_or(is_empty);
+        let durable = self.durable();
+        if holds_more {
+            return Err(durable);
+        }
+        self.core.rewind(durable);
+        Ok(self.core)
+    }
+
     /// The row in flight is durable: its batch, and the answers that may go out now, in the order they were given.
     pub fn appended(&mut self) -> Option<(Durable, Vec<R>)> {
-        let InFlight { seq, batch, ready } = self.in_flight.take()?;
+        let InFlight {
+            seq, batch, ready, ..
+        } = self.in_flight.take()?;
         Some((Durable { seq, batch }, ready))
     }
 }

@@ -133,6 +133,14 @@ impl MemoryJournal {
         disk.wake();
     }
 
+    /// A failover that lost what it had acknowledged: of the synced rows, the last ones are gone.
+    pub fn lose_last(&self, rows: usize) {
+        let mut disk = self.disk();
+        let kept = disk.rows.len().saturating_sub(rows);
+        disk.rows.truncate(kept);
+        disk.unsynced = None;
+    }
+
     /// A handle for the process that starts after a crash.
     #[must_use]
     pub fn reopen(&self) -> Self {

@@ -1,6 +1,7 @@
 //! Settings of this node. Rules, limits and price plans are not here: they are journaled commands.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -28,6 +29,7 @@ pub struct Config {
     /// How one-time codes reach a phone, first usable one first.
     pub code_channels: Vec<String>,
     pub store: Store,
+    pub cluster: Cluster,
     pub limits: Limits,
     pub webhooks: Webhooks,
     pub bank: Option<Bank>,
@@ -70,6 +72,36 @@ impl fmt::Debug for Store {
             .field("ha", &self.ha)
             .field("allow_without_standby", &self.allow_without_standby)
             .finish()
+    }
+}
+
+/// This node among several on one PostgreSQL journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cluster {
+    /// Empty for a node on its own.
+    pub name: String,
+    /// Where other nodes reach this one, by TLS with certificates on both sides.
+    pub listen: SocketAddr,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub authority: PathBuf,
+    pub take_over_seconds: u32,
+    /// The others: name and `host:port`.
+    pub peers: BTreeMap<String, String>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8401)),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+            authority: PathBuf::new(),
+            take_over_seconds: 2,
+            peers: BTreeMap::new(),
+        }
     }
 }
 
@@ -143,6 +175,7 @@ impl Default for Config {
             home_country: "CN".to_owned(),
             code_channels: Vec::new(),
             store: Store::default(),
+            cluster: Cluster::default(),
             limits: Limits::default(),
             webhooks: Webhooks::default(),
             bank: None,

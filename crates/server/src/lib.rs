@@ -27,6 +27,7 @@ pub mod api;
 pub mod backup;
 pub mod bench;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 mod database;
 pub mod demo;

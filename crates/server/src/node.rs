@@ -17,13 +17,14 @@ use paytone_domain::{
     money::Currency,
     payment::PaymentEvent,
 };
-use paytone_engine::{Answered, Engine, EngineError, StopReason};
+use paytone_engine::{Answered, Durable, Engine, EngineError, Standing, StopReason};
 use paytone_journal::{Keyring, PublicIds, SubjectKeys};
 use tokio::sync::{broadcast::error::RecvError, oneshot};
 
 use crate::{
     admin::SignIns,
     api::phone::news::{self, News},
+    cluster::{Cluster, ClusterError, erasures},
     config::Config,
     edge::{directory::Directory, under_way::UnderWay, waiters::Waiters},
     import::Imports,
@@ -37,6 +38,8 @@ use crate::{
 pub struct Node {
     pub config: Config,
     pub engine: Engine,
+    /// The others, if this node is one of several.
+    pub cluster: Option<Arc<Cluster>>,
     pub keyring: Keyring,
     pub ids: PublicIds,
     pub subjects: SubjectKeys,
@@ -85,6 +88,8 @@ pub enum StartError {
     Setting { setting: &'static str, why: String },
     #[error(transparent)]
     Webhooks(#[from] WebhooksError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error("the engine does not start: {0}")]
     Engine(String),
 }
@@ -117,6 +122,7 @@ impl Node {
         let code_channel = code_channel(&config, demo)?;
         let keyring = Keyring::load(&config.keyring)?;
         let stores = Stores::of(&config)?;
+        let cluster = Cluster::open(&config)?;
         let mut journal = stores.journal().await?;
         let mut batches = 0_u64;
         let core = paytone_engine::replay(&mut journal, |_, _| batches += 1).await?;
@@ -132,16 +138,16 @@ impl Node {
         let subjects = stores.subject_keys(&keyring).await?;
         let directory = Arc::new(Directory::of(core.state()));
         let observed = Arc::clone(&directory);
-        let running = paytone_engine::start(
-            core,
-            journal,
-            paytone_engine::Options::default(),
-            random,
-            move |durable| {
-                observed.observe(durable);
-            },
-        )
-        .map_err(|error| StartError::Engine(error.to_string()))?;
+        let options = paytone_engine::Options::default();
+        let observe = move |durable: &Durable| observed.observe(durable);
+        let running = match &cluster {
+            None => paytone_engine::start(core, journal, options, random, observe),
+            Some(cluster) => {
+                let (reader, member) = (stores.journal_reader().await?, cluster.member());
+                paytone_engine::join(core, journal, reader, member, options, random, observe)
+            }
+        };
+        let running = running.map_err(|error| StartError::Engine(error.to_string()))?;
         let engine = running.engine.clone();
         if begins {
             begin(&engine, &config, fingerprint).await?;
@@ -158,6 +164,7 @@ impl Node {
         let node = Arc::new(Self {
             config,
             engine,
+            cluster,
             keyring,
             ids,
             subjects,
@@ -174,6 +181,10 @@ impl Node {
             demo,
             requests: AtomicU64::new(1),
         });
+        if node.cluster.is_some() {
+            let durable = node.engine.follow();
+            tokio::spawn(erasures::follow(Arc::downgrade(&node), durable));
+        }
         tokio::spawn(news::follow(Arc::downgrade(&node), node.engine.follow()));
         let (stopped, running) = running.into_parts();
         Ok(Started {
@@ -250,10 +261,34 @@ async fn begin(
         cut_off_minutes: begin.cut_off_minutes,
         keyring,
     };
-    let answered = engine.submit(Actor::Console, 0, command).await;
-    answered
-        .map(|_| ())
-        .map_err(|error| StartError::Engine(error.to_string()))
+    // Of several nodes one begins: whoever leads. All see what became of it.
+    let (mut standing, mut position) = (engine.standing(), engine.position());
+    let failed = |error: EngineError| StartError::Engine(error.to_string());
+    loop {
+        if *standing.borrow_and_update() == Standing::Leads {
+            let answered = engine.submit(Actor::Console, 0, command.clone()).await;
+            match answered {
+                Ok(_) | Err(EngineError::NotLeading) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        position.mark_unchanged();
+        let settings = engine.read(|state, _| state.settings.clone());
+        match settings.await.map_err(failed)?.answer {
+            Some(settings) if settings.keyring == keyring => return Ok(()),
+            Some(_) => return Err(StartError::WrongKeyring),
+            None => {}
+        }
+        let changed = async {
+            tokio::select! {
+                changed = standing.changed() => changed.is_ok(),
+                changed = position.changed() => changed.is_ok(),
+            }
+        };
+        if !changed.await {
+            return Err(failed(EngineError::Stopped));
+        }
+    }
 }
 
 /// 16 random bytes.

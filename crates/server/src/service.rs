@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     admin,
+    cluster::{ClusterError, Listening},
     config::Config,
     http::{self, Served},
     node::{Node, StartError, Started},
@@ -24,12 +25,17 @@ use crate::{
 /// How long requests under way may take once the node is told to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long answers to other nodes may take to leave once another one leads.
+const HANDED_OVER: Duration = Duration::from_millis(300);
+
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
     Erasure(#[from] admin::ErasureError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error("cannot listen on {place}: {why}")]
     Listen { place: String, why: String },
 }
@@ -41,6 +47,8 @@ pub struct Service {
     started: Started,
     served: Served,
     socket: admin::Socket,
+    /// For the other nodes.
+    listening: Option<Listening>,
     workers: Workers,
     webhooks: JoinHandle<()>,
     signals: Signals,
@@ -114,6 +122,10 @@ impl Service {
         let workers = Workers::start(&node)?;
         let webhooks = webhooks::spawn(Arc::clone(&node));
         let router = http::router(Arc::clone(&node)).merge(besides);
+        let listening = match &node.cluster {
+            Some(cluster) => Some(Listening::open(cluster, router.clone()).await?),
+            None => None,
+        };
         let served = http::serve(listener, router, &node.config.limits).map_err(|error| {
             ServiceError::Listen {
                 place: node.config.listen.to_string(),
@@ -126,6 +138,7 @@ impl Service {
             started,
             served,
             socket,
+            listening,
             workers,
             webhooks,
             signals,
@@ -153,5 +166,9 @@ impl Service {
         let started = self.started;
         // Joining the engine's thread blocks.
         drop(tokio::task::spawn_blocking(move || started.stop()).await);
+        // Until the end the other nodes had been sending on to this one.
+        if let Some(listening) = self.listening {
+            listening.stop(HANDED_OVER).await;
+        }
     }
 }

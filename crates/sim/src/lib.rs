@@ -20,6 +20,7 @@ mod happening;
 mod machine;
 mod merchants;
 mod mutation;
+pub mod nodes;
 mod phones;
 mod process;
 mod promises;

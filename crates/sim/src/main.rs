@@ -28,6 +28,8 @@ struct Args {
     once: bool,
 }
 
+const NODES: &str = "three nodes";
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let first = args.seed.unwrap_or_else(|| {
@@ -42,6 +44,20 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let mut seed = first;
     loop {
+        match sim::nodes::run(seed, args.steps, None) {
+            Ok(report) => println!(
+                "seed {seed}: {NODES} in {} virtual s, {} rows, {} answers, led {} times",
+                report.virtual_seconds, report.rows, report.answers, report.take_overs
+            ),
+            Err(failure) => {
+                eprintln!("{NODES}: {failure}");
+                eprintln!(
+                    "again: cargo run -p sim -- --once --seed {seed} --steps {}",
+                    args.steps
+                );
+                return ExitCode::FAILURE;
+            }
+        }
         match sim::run(seed, args.steps, None) {
             Ok(report) => {
                 println!(

@@ -2,7 +2,7 @@
 
 use std::{io, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{Extension, Router, extract::DefaultBodyLimit};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -10,7 +10,7 @@ use hyper_util::{
 use tokio::{net::UnixListener, task::JoinHandle};
 
 use super::AtTheMachine;
-use crate::{edge::problem::Problem, node::Node};
+use crate::{cluster::forward, edge::problem::Problem, node::Node};
 
 /// Largest body, chunks of imports apart.
 const BODY_BYTES: usize = 64 << 10;
@@ -35,6 +35,7 @@ impl Socket {
             .merge(super::router())
             .fallback(|| async { Problem::not_found() })
             .layer(DefaultBodyLimit::max(BODY_BYTES))
+            .layer(from_fn_with_state(Arc::clone(&node), forward::route))
             .layer(Extension(AtTheMachine))
             .with_state(node);
         let accepting = tokio::spawn(accept(listener, router));

@@ -6,6 +6,7 @@ mod backup;
 mod bench;
 mod chunks;
 mod client;
+mod cluster;
 mod config;
 mod demo;
 mod failure;
@@ -53,6 +54,9 @@ enum Command {
     Bench(bench::Args),
     /// Print every setting of a node with a comment and its default
     Config,
+    /// Several nodes on one journal
+    #[command(subcommand)]
+    Cluster(cluster::Command),
     /// Where a node's stores are, when that is PostgreSQL
     #[command(subcommand)]
     Store(store::Command),
@@ -154,6 +158,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Config => config::run(),
+        Command::Cluster(command) => cluster::run(command),
         Command::Store(command) => store::run(command),
         Command::Keyring(args) => keyring::run(args),
         Command::StandInBank(args) => stand_in_bank::run(args).await,

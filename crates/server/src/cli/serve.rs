@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::Failure;
+use paytone_engine::StopReason;
+
 use crate::{
+    cluster,
     config::Config,
     service::{Ended, Service},
 };
@@ -26,14 +29,26 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     };
     let mut service = Service::start(config, false).await.map_err(Failure::new)?;
     println!("paytone serves http://{}", service.address);
+    if let Some(cluster) = &service.node.cluster {
+        println!("node {} of {}", cluster.name, cluster.size());
+    }
     println!(
         "admin socket {}",
         service.node.config.admin_socket().display()
     );
     let ended = service.wait().await;
+    if let Ended::Engine(StopReason::WentBack(report)) = &ended {
+        let kept = cluster::keep_report(&service.node.config, report);
+        kept.map_err(|error| {
+            Failure::new(format_args!(
+                "{report}\nthis could not be written down: {error}"
+            ))
+        })?;
+    }
     service.stop().await;
     match ended {
         Ended::Signal => Ok(()),
+        Ended::Engine(StopReason::WentBack(report)) => Err(Failure::new(report)),
         Ended::Engine(reason) => Err(Failure::new(format_args!("the engine stopped: {reason:?}"))),
     }
 }

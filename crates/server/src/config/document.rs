@@ -53,6 +53,35 @@ const COMMENTS: &[(&str, &str)] = &[
         "store.allow_without_standby",
         "With `ha`: runs all the same, where the engine replicates in another way (YugabyteDB, CockroachDB, shared disks).",
     ),
+    (
+        "cluster",
+        "This node among several on one PostgreSQL journal; see \"Three nodes\" in docs/operating.md.",
+    ),
+    (
+        "cluster.name",
+        "Its name, which no other has and its certificate carries. Empty for a node on its own.",
+    ),
+    (
+        "cluster.listen",
+        "Where the other nodes reach it, by TLS with certificates on both sides.",
+    ),
+    (
+        "cluster.certificate",
+        "Its certificate (PEM); `paytone cluster certificates` makes some for a quick start.",
+    ),
+    ("cluster.key", "The key of that certificate (PEM)."),
+    (
+        "cluster.authority",
+        "The authority that all nodes' certificates are of (PEM).",
+    ),
+    (
+        "cluster.take_over_seconds",
+        "How long the leader may be silent before another node takes over.",
+    ),
+    (
+        "cluster.peers",
+        "The other nodes: a line `name = \"host:port\"` for each.",
+    ),
     ("limits", "What one node takes on."),
     (
         "limits.connections",

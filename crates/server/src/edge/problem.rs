@@ -93,6 +93,12 @@ impl Problem {
     }
 }
 
+/// Marks an answer of a node that does not lead: it can be asked of the one that does.
+#[derive(Clone, Copy, Debug)]
+pub struct NotLeading;
+
+const NOT_LEADING: &str = "not_leading";
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         match error {
@@ -102,6 +108,14 @@ impl From<EngineError> for Problem {
                     StatusCode::SERVICE_UNAVAILABLE,
                     "overloaded",
                     "too much is waiting; nothing was done; try again",
+                )
+            },
+            EngineError::NotLeading => Self {
+                retry_after_s: Some(1),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    NOT_LEADING,
+                    "another node leads, or is about to; try again with the same key",
                 )
             },
             EngineError::Stopped => Self {
@@ -164,6 +178,9 @@ impl IntoResponse for Problem {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == NOT_LEADING {
+            response.extensions_mut().insert(NotLeading);
         }
         response
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
+use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware::from_fn_with_state};
 
-use crate::{admin, api, edge::problem::Problem, node::Node, pages};
+use crate::{admin, api, cluster::forward, edge::problem::Problem, node::Node, pages};
 
 pub fn router(node: Arc<Node>) -> Router {
     let body = node.config.limits.body_bytes;
@@ -17,6 +17,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .method_not_allowed_fallback(|| async { wrong_method() })
         // Read by whoever reads a body, so that too large a one is a problem like any other.
         .layer(DefaultBodyLimit::max(body))
+        .layer(from_fn_with_state(Arc::clone(&node), forward::route))
         .with_state(node)
 }
 

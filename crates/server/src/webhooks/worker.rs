@@ -7,6 +7,7 @@ use paytone_domain::{
     ids::{EndpointId, MerchantId},
     time::{HOUR, SECOND, Timestamp},
 };
+use paytone_engine::Standing;
 use tokio::{
     task::{JoinHandle, JoinSet},
     time::sleep,
@@ -25,6 +26,8 @@ use crate::{
     views::{EventNumber, ViewsError},
 };
 
+/// How often a lead is looked at that is not fresh.
+const LEAD_PAUSE: Duration = Duration::from_millis(20);
 /// Events taken in at a time.
 const EVENTS: u32 = 500;
 /// When the feed cannot tell what is to be sent, it is asked again after this long.
@@ -40,28 +43,44 @@ enum Trouble {
     Views(#[from] ViewsError),
 }
 
-/// Starts sending; ends by itself when the views' follower does. What is under way then is sent again another time.
+/// Starts sending, while this node leads; ends by itself when the views' follower does. What is under way then is sent again
+/// another time.
 pub fn spawn(node: Arc<Node>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut worker = Worker {
-            node,
-            courier: Courier::default(),
-            sends: JoinSet::new(),
-            taken: EventNumber(0),
-            skipped_at: Timestamp(0),
-            trimmed_at: Timestamp(0),
-        };
-        let mut begun = false;
+        let mut standing = node.engine.standing();
         loop {
-            match worker.run(&mut begun).await {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::error!(%error, "webhooks wait");
-                    sleep(Duration::from_secs(1)).await;
-                }
+            let leads = standing.wait_for(|standing| *standing == Standing::Leads);
+            if leads.await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = work(Arc::clone(&node)) => return,
+                // Another node goes on with what is written down.
+                _ = standing.wait_for(|standing| *standing != Standing::Leads) => {}
             }
         }
     })
+}
+
+async fn work(node: Arc<Node>) {
+    let mut worker = Worker {
+        node,
+        courier: Courier::default(),
+        sends: JoinSet::new(),
+        taken: EventNumber(0),
+        skipped_at: Timestamp(0),
+        trimmed_at: Timestamp(0),
+    };
+    let mut begun = false;
+    loop {
+        match worker.run(&mut begun).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(%error, "webhooks wait");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
 }
 
 /// What came of an attempt.
@@ -96,6 +115,11 @@ impl Worker {
         let mut positions = node.views.positions();
         loop {
             positions.mark_unchanged();
+            if !node.engine.may_act() {
+                // A lead that is not fresh may be over.
+                sleep(LEAD_PAUSE).await;
+                continue;
+            }
             let more = self.take_in().await?;
             self.start_due().await?;
             let wake = self.courier.next_due().unwrap_or_else(|| now().plus(HOUR));

@@ -15,6 +15,7 @@ use paytone_domain::{
     time::Timestamp,
 };
 use paytone_engine::effects::{Input, Knowledge, Options, Output, Step, input_of};
+use paytone_engine::{EngineError, Standing};
 use tokio::{
     sync::{broadcast::error::RecvError, watch},
     task::JoinSet,
@@ -25,6 +26,9 @@ use crate::{
     config::Bank,
     node::{Node, StartError},
 };
+
+/// How often a lead is looked at that is not fresh.
+const LEAD_PAUSE: Duration = Duration::from_millis(20);
 
 /// Makes the connector; nothing is sent yet.
 pub fn open(bank: &Bank) -> Result<Arc<dyn Funding>, StartError> {
@@ -45,8 +49,48 @@ pub fn open(bank: &Bank) -> Result<Arc<dyn Funding>, StartError> {
     funding::open("bank", &settings).map_err(|error| wrong("bank", error.to_string()))
 }
 
-/// Works until told to stop, then finishes what is under way.
+/// Works while this node leads, until told to stop; then finishes what is under way.
 pub async fn run(node: Arc<Node>, source: Arc<dyn Funding>, mut stopping: watch::Receiver<bool>) {
+    let mut standing = node.engine.standing();
+    loop {
+        tokio::select! {
+            () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => return,
+            leads = standing.wait_for(|standing| *standing == Standing::Leads) => {
+                if leads.is_err() {
+                    return;
+                }
+            }
+        }
+        match lead(&node, &source, &mut stopping).await {
+            Ended::Lost => {}
+            Ended::Over => return,
+        }
+    }
+}
+
+/// Why the worker ended.
+enum Ended {
+    /// Another node leads: what is under way is for it to ask about.
+    Lost,
+    Over,
+}
+
+impl From<EngineError> for Ended {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::NotLeading | EngineError::Overloaded => Self::Lost,
+            EngineError::Stopped => Self::Over,
+        }
+    }
+}
+
+async fn lead(
+    node: &Arc<Node>,
+    source: &Arc<dyn Funding>,
+    stopping: &mut watch::Receiver<bool>,
+) -> Ended {
+    let (node, source) = (Arc::clone(node), Arc::clone(source));
+    let mut standing = node.engine.standing();
     let mut worker = Worker {
         node: Arc::clone(&node),
         source,
@@ -56,8 +100,8 @@ pub async fn run(node: Arc<Node>, source: Arc<dyn Funding>, mut stopping: watch:
     };
     // What is wanted from here on is heard; what was wanted before is looked up.
     let mut durable = node.engine.follow();
-    if !worker.look().await {
-        return;
+    if let Err(error) = worker.look().await {
+        return error.into();
     }
     loop {
         let pause = worker.step.next_due().map(|at| {
@@ -65,6 +109,9 @@ pub async fn run(node: Arc<Node>, source: Arc<dyn Funding>, mut stopping: watch:
         });
         tokio::select! {
             () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => break,
+            () = async { drop(standing.wait_for(|now| *now != Standing::Leads).await) } => {
+                return Ended::Lost;
+            }
             batch = durable.recv() => match batch {
                 Ok(batch) => {
                     for event in batch.batch.items.iter().flat_map(|item| &item.events) {
@@ -76,11 +123,11 @@ pub async fn run(node: Arc<Node>, source: Arc<dyn Funding>, mut stopping: watch:
                     }
                 }
                 Err(RecvError::Lagged(_)) => {
-                    if !worker.look().await {
-                        return;
+                    if let Err(error) = worker.look().await {
+                        return error.into();
                     }
                 }
-                Err(RecvError::Closed) => return,
+                Err(RecvError::Closed) => return Ended::Over,
             },
             Some(done) = worker.under_way.join_next(), if !worker.under_way.is_empty() => {
                 worker.finished(done);
@@ -89,6 +136,7 @@ pub async fn run(node: Arc<Node>, source: Arc<dyn Funding>, mut stopping: watch:
         }
     }
     worker.finish().await;
+    Ended::Over
 }
 
 async fn rest(pause: Option<Duration>) {
@@ -107,8 +155,8 @@ struct Worker {
 }
 
 impl Worker {
-    /// Finds every open effect in the state; `false` if the engine has stopped.
-    async fn look(&mut self) -> bool {
+    /// Finds every open effect in the state.
+    async fn look(&mut self) -> Result<(), EngineError> {
         let open = self.node.engine.read(|state, _| {
             let mut open: Vec<(EffectId, EffectState)> = state
                 .effects
@@ -118,11 +166,10 @@ impl Worker {
             open.sort_by_key(|(id, _)| *id);
             open
         });
-        let Ok(open) = open.await else { return false };
-        for (id, state) in open.answer {
+        for (id, state) in open.await?.answer {
             self.take(Input::Open(id, state));
         }
-        true
+        Ok(())
     }
 
     fn take(&mut self, input: Input) {
@@ -161,6 +208,12 @@ impl Worker {
 }
 
 async fn carry_out(node: &Node, source: &Arc<dyn Funding>, output: Output) -> Input {
+    if matches!(output, Output::Call(_)) {
+        // A lead that is not fresh may be over: the journal's next row tells. If it is, this task ends with its worker.
+        while !node.engine.may_act() {
+            tokio::time::sleep(LEAD_PAUSE).await;
+        }
+    }
     match output {
         Output::Attempt(id) => {
             tell(

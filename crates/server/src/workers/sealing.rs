@@ -45,6 +45,10 @@ pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
 }
 
 async fn once(node: &Arc<Node>) {
+    // Of several nodes the one that leads seals, once it has shown that it does.
+    if !node.engine.may_act() {
+        return;
+    }
     let read = node
         .engine
         .read(|state, moment| (state.sealed_days.clone(), moment.date))

@@ -12,6 +12,7 @@ mod audit;
 mod book;
 mod clients;
 mod dice;
+mod nodes;
 mod process;
 #[path = "../support/mod.rs"]
 mod support;
@@ -37,7 +38,7 @@ use crate::{
     dice::Dice,
     process::Settings,
     support::{Phone, TestNode},
-    wire::{Life, Wire},
+    wire::{Life, Over, Wire},
 };
 
 const KILLS: u64 = 15;
@@ -147,28 +148,18 @@ async fn in_postgresql_it_survives_kills_of_the_server_and_of_the_database() {
     .await;
 }
 
-async fn survive(kills: u64, cluster: Option<&Cluster>) {
-    let drawn = u64::from_be_bytes(*paytone::node::random().first_chunk().expect("16 bytes"));
-    let seed = number_from("SEED").unwrap_or(drawn);
-    println!("SEED={seed} KILLS={kills}");
-    let mut dice = Dice::new(seed);
-
-    let world = World::make(cluster).await;
-    let settings = Settings::write(world.folder.path(), &world.origin, &world.store_url);
-    let (lives, life) = watch::channel(Life::default());
-    let (answers, mut answered) = watch::channel(0_u64);
-    let book: Arc<Mutex<Book>> = Arc::default();
-    let bench = Bench {
-        wire: Wire::new(life),
-        book: Arc::clone(&book),
-        answers: Arc::new(answers),
-        closing: Arc::new(AtomicBool::new(false)),
-        drawn: Arc::new(AtomicU64::new(0)),
-    };
-
+/// Everybody begins to work.
+fn at_work(
+    world: &mut World,
+    bench: &Bench,
+    dice: &mut Dice,
+) -> (
+    JoinSet<(usize, Result<Payer, Over>)>,
+    JoinSet<Result<(), Over>>,
+) {
     let mut payers = JoinSet::new();
     let mut ask = Vec::new();
-    for (place, phone) in world.phones.into_iter().enumerate() {
+    for (place, phone) in world.phones.drain(..).enumerate() {
         let (sender, asked) = mpsc::unbounded_channel();
         ask.push(sender);
         let payer = Payer {
@@ -196,7 +187,48 @@ async fn survive(kills: u64, cluster: Option<&Cluster>) {
             merchants.spawn(merchant.work());
         }
     }
-    drop(ask);
+    (payers, merchants)
+}
+
+/// Waits until everybody has finished what was begun; gives back the payers in order.
+async fn finished(
+    mut payers: JoinSet<(usize, Result<Payer, Over>)>,
+    mut merchants: JoinSet<Result<(), Over>>,
+) -> Vec<Payer> {
+    while let Some(ended) = merchants.join_next().await {
+        ended
+            .expect("no client failed")
+            .expect("a server that lives");
+    }
+    let mut phones = Vec::new();
+    while let Some(ended) = payers.join_next().await {
+        let (place, payer) = ended.expect("no phone failed");
+        phones.push((place, payer.expect("a server that lives")));
+    }
+    phones.sort_by_key(|(place, _)| *place);
+    phones.into_iter().map(|(_, payer)| payer).collect()
+}
+
+async fn survive(kills: u64, cluster: Option<&Cluster>) {
+    let drawn = u64::from_be_bytes(*paytone::node::random().first_chunk().expect("16 bytes"));
+    let seed = number_from("SEED").unwrap_or(drawn);
+    println!("SEED={seed} KILLS={kills}");
+    let mut dice = Dice::new(seed);
+
+    let mut world = World::make(cluster).await;
+    let settings = Settings::write(world.folder.path(), &world.origin, &world.store_url);
+    let (lives, life) = watch::channel(Life::default());
+    let (answers, mut answered) = watch::channel(0_u64);
+    let book: Arc<Mutex<Book>> = Arc::default();
+    let bench = Bench {
+        wire: Wire::new(life),
+        book: Arc::clone(&book),
+        answers: Arc::new(answers),
+        closing: Arc::new(AtomicBool::new(false)),
+        drawn: Arc::new(AtomicU64::new(0)),
+    };
+
+    let (payers, mut merchants) = at_work(&mut world, &bench, &mut dice);
 
     let mut mark = Mark::default();
     for number in 1..=u32::try_from(kills).expect("not that many") {
@@ -248,18 +280,7 @@ async fn survive(kills: u64, cluster: Option<&Cluster>) {
         number: u32::MAX,
         address: Some(address),
     });
-    while let Some(ended) = merchants.join_next().await {
-        ended
-            .expect("no client failed")
-            .expect("a server that lives");
-    }
-    let mut phones = Vec::new();
-    while let Some(ended) = payers.join_next().await {
-        let (place, payer) = ended.expect("no phone failed");
-        phones.push((place, payer.expect("a server that lives")));
-    }
-    phones.sort_by_key(|(place, _)| *place);
-    let payers: Vec<Payer> = phones.into_iter().map(|(_, payer)| payer).collect();
+    let payers = finished(payers, merchants).await;
     let audit = Audit {
         wire: &bench.wire,
         book: &book,

@@ -22,6 +22,15 @@ pub struct Server {
 #[derive(Clone, Debug)]
 pub struct Settings(PathBuf);
 
+/// Where a node is among several.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub name: String,
+    pub listen: SocketAddr,
+    pub among_nodes: SocketAddr,
+    pub peers: Vec<(String, SocketAddr)>,
+}
+
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paytone"));
     command.kill_on_drop(true).stdin(Stdio::null());
@@ -42,6 +51,47 @@ impl Settings {
             writeln!(text, "{name} = {value:?}").expect("text");
         }
         writeln!(text, "[store]\nurl = {store_url:?}").expect("text");
+        std::fs::write(&path, text).expect("settings can be written");
+        Self(path)
+    }
+
+    /// One of several nodes on a database, with a folder of its own.
+    pub fn write_member(folder: &Path, origin: &str, store_url: &str, place: &Place) -> Self {
+        let path = folder.join(format!("{}.toml", place.name));
+        let tls = folder.join("tls");
+        let mut text = String::new();
+        for (name, value) in [
+            ("data", folder.join(&place.name).display().to_string()),
+            ("keyring", folder.join("keyring.toml").display().to_string()),
+            ("listen", place.listen.to_string()),
+            ("origin", origin.to_owned()),
+        ] {
+            writeln!(text, "{name} = {value:?}").expect("text");
+        }
+        writeln!(text, "[store]\nurl = {store_url:?}\n[cluster]").expect("text");
+        for (name, value) in [
+            ("name", place.name.clone()),
+            ("listen", place.among_nodes.to_string()),
+            (
+                "certificate",
+                tls.join(format!("{}.pem", place.name))
+                    .display()
+                    .to_string(),
+            ),
+            (
+                "key",
+                tls.join(format!("{}.key", place.name))
+                    .display()
+                    .to_string(),
+            ),
+            ("authority", tls.join("authority.pem").display().to_string()),
+        ] {
+            writeln!(text, "{name} = {value:?}").expect("text");
+        }
+        writeln!(text, "[cluster.peers]").expect("text");
+        for (name, address) in &place.peers {
+            writeln!(text, "{name} = \"{address}\"").expect("text");
+        }
         std::fs::write(&path, text).expect("settings can be written");
         Self(path)
     }
@@ -98,6 +148,23 @@ impl Server {
         }
         let status = self.child.wait().await;
         panic!("the server ended before it listened: {status:?}");
+    }
+
+    /// `STOP` or `CONT`.
+    pub async fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(pid)
+            .status();
+        assert!(sent.await.expect("kill can be run").success());
+    }
+
+    /// SIGTERM; comes back once the process is gone.
+    pub async fn end(mut self) {
+        self.signal("TERM").await;
+        let status = self.child.wait().await.expect("it can be waited for");
+        assert!(status.success(), "it ended with {status}");
     }
 
     /// SIGKILL; comes back once the process is gone.

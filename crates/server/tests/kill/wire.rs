@@ -3,7 +3,14 @@
 //! **Invariant:** a request that got no whole answer is sent again, byte for byte, to the next life of the server; so what a
 //! client is told is what it was told in the end, and it never knows whether the first try was heard.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes, header};
@@ -11,11 +18,20 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
 /// Longer than any answer of a server that lives.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a client waits for one of several nodes before it asks another one.
+const TRY: Duration = Duration::from_secs(5);
+/// How long it takes all of them to answer once.
+const ALL_TRIES: Duration = Duration::from_secs(120);
+/// What a client does between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
+const POSITION: &str = "paytone-position";
 
 /// Which life of the server it is, counted from one, and where it listens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +100,11 @@ impl Told {
 pub struct Wire {
     client: Client<HttpConnector, Full<Bytes>>,
     life: watch::Receiver<Life>,
+    /// Several nodes instead, any of which will do.
+    nodes: Vec<SocketAddr>,
+    next: Arc<AtomicUsize>,
+    /// What the last answer rests on, which reads present.
+    position: Arc<Mutex<Option<String>>>,
 }
 
 /// What a client gives up with: nobody will start the server again.
@@ -95,6 +116,25 @@ impl Wire {
         Self {
             client: Client::builder(TokioExecutor::new()).build_http(),
             life,
+            nodes: Vec::new(),
+            next: Arc::default(),
+            position: Arc::default(),
+        }
+    }
+
+    /// To any of several nodes, one after the other.
+    pub fn among(nodes: Vec<SocketAddr>) -> Self {
+        Self {
+            nodes,
+            ..Self::new(watch::channel(Life::default()).1)
+        }
+    }
+
+    /// To some of its nodes only, knowing what is known here.
+    pub fn only(&self, nodes: Vec<SocketAddr>) -> Self {
+        Self {
+            nodes,
+            ..self.clone()
         }
     }
 
@@ -110,6 +150,10 @@ impl Wire {
 
     /// The answer to `call`, over as many lives of the server as it takes.
     pub async fn ask(&self, call: &Call) -> Result<Told, Over> {
+        if !self.nodes.is_empty() {
+            let told = tokio::time::timeout(ALL_TRIES, self.ask_any(call)).await;
+            return Ok(told.unwrap_or_else(|_| panic!("no node answers {}", call.path)));
+        }
         let mut life = self.life.clone();
         let mut tried = 0;
         loop {
@@ -128,6 +172,17 @@ impl Wire {
         }
     }
 
+    async fn ask_any(&self, call: &Call) -> Told {
+        loop {
+            let place = self.next.fetch_add(1, Ordering::Relaxed) % self.nodes.len();
+            let answer = tokio::time::timeout(TRY, self.send(self.nodes[place], call)).await;
+            match answer.ok().flatten() {
+                Some(told) if told.status != 503 => return told,
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
     async fn send(&self, address: SocketAddr, call: &Call) -> Option<Told> {
         let mut request = Request::builder()
             .method(&call.method)
@@ -135,6 +190,10 @@ impl Wire {
             .header(header::AUTHORIZATION, format!("Bearer {}", call.token));
         if let Some(key) = &call.idempotency_key {
             request = request.header("idempotency-key", key);
+        }
+        let position = self.position.lock().clone();
+        if let Some(position) = position.filter(|_| call.method == Method::GET) {
+            request = request.header(POSITION, position);
         }
         let body = match &call.body {
             Some(body) => {
@@ -147,6 +206,11 @@ impl Wire {
         let response = self.client.request(request).await.ok()?;
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.ok()?.to_bytes();
+        if let Some(position) = head.headers.get(POSITION)
+            && !self.nodes.is_empty()
+        {
+            *self.position.lock() = position.to_str().ok().map(str::to_owned);
+        }
         Some(Told {
             status: head.status.as_u16(),
             bytes,

@@ -8,6 +8,7 @@
 //! **Not here:** standard output. Whoever starts the demo is given passwords and a key there; `serve` has none to give.
 
 #[path = "../kill/wire.rs"]
+#[expect(dead_code, reason = "the kill tests talk to several nodes, too")]
 mod wire;
 
 use std::{net::SocketAddr, process::Stdio};

@@ -1,0 +1,256 @@
+//! Several engines on one journal: who leads, what a lost lead leaves behind, and a journal that went back.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use paytone_domain::{
+    Actor, Answer, Command,
+    ids::{KeyringFingerprint, OperatorId, Sealed},
+    money::Currency,
+    operator::{Operation, OperatorCommand, Role},
+};
+use paytone_engine::{
+    Core, Engine, EngineError, Member, Options, Running, Standing, StopReason, digest, join,
+    leadership, replay,
+};
+use paytone_journal::{AppendError, Journal, JournalReader, MemoryJournal, ReadError, Row, Tip};
+use tokio::sync::watch;
+
+const TAKE_OVER_MS: i64 = 400;
+
+/// Appends wait while it is shut: as those of a process that was stopped.
+struct Gated {
+    journal: MemoryJournal,
+    open: watch::Receiver<bool>,
+}
+
+impl Journal for Gated {
+    async fn append(&mut self, row: &Row) -> Result<(), AppendError> {
+        drop(self.open.wait_for(|open| *open).await);
+        self.journal.append(row).await
+    }
+}
+
+impl JournalReader for Gated {
+    async fn read(
+        &mut self,
+        after_seq: u64,
+        limit_rows: usize,
+        limit_bytes: usize,
+    ) -> Result<Vec<Row>, ReadError> {
+        self.journal.read(after_seq, limit_rows, limit_bytes).await
+    }
+
+    async fn last(&mut self) -> Result<Option<Tip>, ReadError> {
+        self.journal.last().await
+    }
+
+    async fn size_bytes(&mut self) -> Result<u64, ReadError> {
+        self.journal.size_bytes().await
+    }
+}
+
+struct Node {
+    running: Running,
+    gate: watch::Sender<bool>,
+}
+
+impl Node {
+    fn start(name: &str, rank: u32, journal: &MemoryJournal) -> Self {
+        static BATCHES: AtomicU64 = AtomicU64::new(1);
+        let (gate, open) = watch::channel(true);
+        let gated = Gated {
+            journal: journal.clone(),
+            open,
+        };
+        let member = Member {
+            node: name.to_owned(),
+            leadership: leadership::Options {
+                take_over_ms: TAKE_OVER_MS,
+                rank,
+            },
+        };
+        let id = || u128::from(BATCHES.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
+        let running = join(
+            Core::new(),
+            gated,
+            journal.clone(),
+            member,
+            Options::default(),
+            id,
+            |_| {},
+        );
+        Self {
+            running: running.expect("a thread"),
+            gate,
+        }
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.running.engine
+    }
+
+    async fn until(&self, wanted: Standing) {
+        let mut standing = self.engine().standing();
+        let reached = standing.wait_for(|now| *now == wanted);
+        in_time(reached).await.expect("the engine is there");
+    }
+
+    /// Until this node has taken in `position`.
+    async fn until_at(&self, position: u64) {
+        let mut seen = self.engine().position();
+        in_time(seen.wait_for(|now| *now >= position))
+            .await
+            .expect("the engine is there");
+    }
+
+    async fn operators(&self) -> (usize, u64) {
+        let read = self.engine().read(|state, _| state.operators.by_id.len());
+        let answered = in_time(read).await.expect("a node answers reads");
+        (answered.answer, answered.position)
+    }
+
+    async fn digest(&self) -> [u8; 32] {
+        let read = self.engine().read(|state, _| digest(state));
+        in_time(read).await.expect("a node answers reads").answer
+    }
+
+    async fn stop(self) -> StopReason {
+        self.running.engine.stop();
+        in_time(self.running.stopped).await.expect("a reason")
+    }
+}
+
+async fn in_time<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(60), future)
+        .await
+        .expect("it comes in time")
+}
+
+fn initialize() -> Command {
+    Command::Initialize {
+        currency: Currency::new("CNY", 2).expect("a currency"),
+        zone: "UTC".to_owned(),
+        cut_off_minutes: 0,
+        keyring: KeyringFingerprint([0; 32]),
+    }
+}
+
+async fn add_operator(engine: &Engine, name: &str) -> Result<Answer, EngineError> {
+    let operation = Operation::AddOperator {
+        name: name.to_owned(),
+        role: Role::Admin,
+        password: Sealed::default(),
+    };
+    // The first one adds itself, and all others.
+    let actor = match name {
+        "two" => Actor::Operator(OperatorId(1)),
+        _ => Actor::Console,
+    };
+    let command = Command::Operator(OperatorCommand::Do(Box::new(operation)));
+    let answered = in_time(engine.submit(actor, 0, command)).await?;
+    Ok(answered.answer)
+}
+
+async fn began(journal: &MemoryJournal) -> Node {
+    let first = Node::start("first", 0, journal);
+    first.until(Standing::Leads).await;
+    let begun = in_time(first.engine().submit(Actor::Console, 0, initialize())).await;
+    assert_eq!(begun.expect("it leads").answer, Answer::Initialized(Ok(())));
+    first
+}
+
+fn follows(name: &str) -> Standing {
+    Standing::Follows(Some(Arc::from(name)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_leads_and_the_others_show_what_it_made_durable() {
+    let journal = MemoryJournal::new();
+    let first = began(&journal).await;
+    let second = Node::start("second", 1, &journal);
+    second.until(follows("first")).await;
+    add_operator(first.engine(), "one").await.expect("it leads");
+    let (operators, position) = first.operators().await;
+    assert_eq!(operators, 1);
+    second.until_at(position).await;
+    assert_eq!(second.operators().await.0, 1);
+    assert_eq!(
+        add_operator(second.engine(), "two").await,
+        Err(EngineError::NotLeading)
+    );
+    assert!(!second.engine().may_act());
+
+    // Who leaves says so, and the next one leads with all that was answered.
+    assert_eq!(first.stop().await, StopReason::Asked);
+    second.until(Standing::Leads).await;
+    add_operator(second.engine(), "two")
+        .await
+        .expect("it leads now");
+    assert_eq!(second.operators().await.0, 2);
+    let digest_there = second.digest().await;
+    assert_eq!(second.stop().await, StopReason::Asked);
+    let core = replay(&mut journal.clone(), |_, _| {})
+        .await
+        .expect("sound");
+    assert_eq!(digest(core.state()), digest_there);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hung_leader_wakes_up_to_follow_and_says_nothing_of_what_it_had_decided() {
+    let journal = MemoryJournal::new();
+    let first = began(&journal).await;
+    let second = Node::start("second", 1, &journal);
+    second.until(follows("first")).await;
+    first.gate.send_replace(false);
+    let engine = first.engine().clone();
+    let lost = tokio::spawn(async move { add_operator(&engine, "lost").await });
+    second.until(Standing::Leads).await;
+    add_operator(second.engine(), "kept").await.expect("leads");
+    assert!(!first.engine().may_act());
+    // It still believes to lead; yet what it knows is told only with a row of its own, which there will not be.
+    let engine = first.engine().clone();
+    let stale = tokio::spawn(async move { engine.read(|state, _| state.settings.clone()).await });
+    first.gate.send_replace(true);
+    let lost = in_time(lost).await.expect("it ran");
+    assert_eq!(lost, Err(EngineError::NotLeading));
+    drop(in_time(stale).await);
+    first.until(follows("second")).await;
+    let (operators, position) = second.operators().await;
+    assert_eq!(operators, 1);
+    first.until_at(position).await;
+    let read = first.engine().read(|state, _| {
+        let named = |name: &str| state.operators.named(name).is_some();
+        (named("kept"), named("lost"))
+    });
+    let answer = in_time(read).await.expect("it follows").answer;
+    assert_eq!(answer, (true, false));
+    assert_eq!(first.digest().await, second.digest().await);
+    for node in [second, first] {
+        assert_eq!(node.stop().await, StopReason::Asked);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_went_back_stops_every_node_with_a_report() {
+    let journal = MemoryJournal::new();
+    let first = began(&journal).await;
+    let second = Node::start("second", 1, &journal);
+    second.until(follows("first")).await;
+    add_operator(first.engine(), "one").await.expect("it leads");
+    let (_, position) = first.operators().await;
+    second.until_at(position).await;
+    journal.lose_last(3);
+    for node in [first, second] {
+        let reason = in_time(node.running.stopped).await.expect("a reason");
+        let StopReason::WentBack(report) = reason else {
+            panic!("{reason:?}");
+        };
+        assert!(report.contains("the journal lacks it"), "{report}");
+    }
+}

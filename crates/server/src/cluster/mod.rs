@@ -1,0 +1,134 @@
+//! Several nodes on one PostgreSQL journal: what one knows of the others, and how it speaks to them.
+//!
+//! ```text
+//!   client ──▶ any node: reads ──▶ its own state, as of Paytone-Position
+//!                        writes ──mTLS──▶ the node that leads ──▶ journal ──▶ all follow
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`tls`] | who may speak to a node: certificates of one authority, with a node's name |
+//! | [`forward`] | which requests are sent on, and how |
+//! | [`listen`] | where they arrive |
+//! | [`erasures`] | what each node forgets by itself |
+//! | [`certificates`] | an authority and certificates for a quick start |
+//!
+//! **Invariant:** a request is sent on once at most, and only by a node that proved its name. **Not here:** who leads, which is
+//! the engine's.
+
+pub mod certificates;
+pub mod erasures;
+pub mod forward;
+mod listen;
+mod tls;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use axum::body::Body;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use paytone_engine::{Member, leadership};
+
+pub use listen::Listening;
+
+use crate::config::Config;
+
+/// What a node was told when the journal lacked what it had taken in. While it is there the node does not start.
+const REPORT: &str = "journal-went-back.txt";
+
+/// Why this node cannot be one of several.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    #[error("setting cluster.{setting}: {why}")]
+    Setting { setting: &'static str, why: String },
+    #[error("cannot read {path}: {why}")]
+    File { path: PathBuf, why: String },
+    #[error("cannot listen for other nodes on {place}: {why}")]
+    Listen { place: String, why: String },
+    #[error(
+        "the journal went back when this node ran last; read {0}, decide what the journal is to be, and remove the file"
+    )]
+    WentBack(PathBuf),
+}
+
+/// This node among the others.
+#[derive(Debug)]
+pub struct Cluster {
+    pub name: String,
+    member: Member,
+    listen: std::net::SocketAddr,
+    accept: Arc<rustls::ServerConfig>,
+    peers: BTreeMap<String, Peer>,
+}
+
+/// Another node.
+#[derive(Debug)]
+struct Peer {
+    /// `host:port`
+    address: String,
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+}
+
+impl Cluster {
+    /// As the settings say; `None` for a node on its own.
+    pub fn open(config: &Config) -> Result<Option<Arc<Self>>, ClusterError> {
+        let settings = &config.cluster;
+        if settings.name.is_empty() {
+            return Ok(None);
+        }
+        let wrong = |setting, why: &str| ClusterError::Setting {
+            setting,
+            why: why.to_owned(),
+        };
+        let report = config.data.join(REPORT);
+        if report.exists() {
+            return Err(ClusterError::WentBack(report));
+        }
+        if config.store.url.is_empty() && config.store.url_file.as_os_str().is_empty() {
+            return Err(wrong("name", "several nodes need PostgreSQL: see [store]"));
+        }
+        if settings.take_over_seconds == 0 || settings.take_over_seconds > 3_600 {
+            return Err(wrong("take_over_seconds", "between 1 and 3600"));
+        }
+        if settings.peers.contains_key(&settings.name) {
+            return Err(wrong("peers", "the node itself is none of its peers"));
+        }
+        let files = tls::Files::read(settings)?;
+        let accept = files.accept(settings.peers.keys())?;
+        let mut peers = BTreeMap::new();
+        for (name, address) in &settings.peers {
+            let client = files.client(name)?;
+            let address = address.clone();
+            peers.insert(name.clone(), Peer { address, client });
+        }
+        let earlier = settings.peers.keys().filter(|name| **name < settings.name);
+        let member = Member {
+            node: settings.name.clone(),
+            leadership: leadership::Options {
+                take_over_ms: i64::from(settings.take_over_seconds) * 1_000,
+                rank: u32::try_from(earlier.count()).unwrap_or(u32::MAX),
+            },
+        };
+        Ok(Some(Arc::new(Self {
+            name: settings.name.clone(),
+            member,
+            listen: settings.listen,
+            accept,
+            peers,
+        })))
+    }
+
+    /// All nodes, this one included.
+    pub fn size(&self) -> usize {
+        self.peers.len() + 1
+    }
+
+    pub fn member(&self) -> Member {
+        self.member.clone()
+    }
+}
+
+/// Keeps what a journal lacks where the next start finds it.
+pub fn keep_report(config: &Config, report: &str) -> std::io::Result<()> {
+    std::fs::write(config.data.join(REPORT), format!("{report}\n"))
+}

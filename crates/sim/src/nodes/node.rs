@@ -1,0 +1,376 @@
+//! One node: what its threads do in production, one turn at a time.
+
+use std::collections::VecDeque;
+
+use paytone_domain::{Actor, Answer, Command, State, time::Timestamp};
+use paytone_engine::{
+    Answered, Core, LeadNote, Pipeline, Says,
+    leadership::{Glance, Input, Leadership, Options, Output, Uptime, glance},
+};
+use paytone_journal::{
+    AppendError, ChainVerifier, Journal, JournalReader, MemoryJournal, Row, Tip,
+};
+
+use super::Mutation;
+use crate::{process::now as at_once, random::Random};
+
+pub const TAKE_OVER_MS: i64 = 2_000;
+const BATCH_ITEMS: usize = 6;
+
+/// One request, by its number; a read has no command.
+pub type Asked = (usize, Option<(Actor, Command)>);
+
+/// What leaves a node: of which request, and what a read saw.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Answer(usize, Answer),
+    /// Payments and merchants.
+    Seen((usize, usize)),
+}
+
+pub enum Phase {
+    Down,
+    Following(Box<Core>),
+    /// With the row that begins its lead.
+    Standing(Box<Core>, Row),
+    /// With the row in flight.
+    Leading(Box<Pipeline<Told>>, Option<Row>),
+    /// The journal lacks what it took in.
+    Stopped,
+}
+
+pub struct Node {
+    pub phase: Phase,
+    pub leadership: Leadership,
+    pub inbox: VecDeque<Asked>,
+    /// Does nothing until then, and does not know it.
+    pub hung_until: i64,
+    /// Its clocks: from any beginning, and wrong.
+    pub uptime_ms: i64,
+    pub skew_ms: i64,
+    name: String,
+    rank: u32,
+}
+
+/// What a turn needs of the world.
+pub struct Around<'w> {
+    pub now: i64,
+    pub wall: i64,
+    pub journal: &'w MemoryJournal,
+    pub random: &'w mut Random,
+    pub mutation: Option<Mutation>,
+}
+
+fn rows(journal: &MemoryJournal, after: u64) -> Vec<Row> {
+    let read = at_once(journal.clone().read(after, 8, usize::MAX));
+    read.and_then(Result::ok).unwrap_or_default()
+}
+
+pub fn end(journal: &MemoryJournal) -> Option<Tip> {
+    at_once(journal.clone().last())
+        .and_then(Result::ok)
+        .flatten()
+}
+
+pub fn seen(state: &State) -> (usize, usize) {
+    (state.payments.len(), state.merchants.len())
+}
+
+impl Node {
+    pub fn new(rank: u32) -> Self {
+        Self {
+            phase: Phase::Down,
+            leadership: Leadership::new(options(rank), Uptime(0)),
+            inbox: VecDeque::new(),
+            hung_until: 0,
+            uptime_ms: 0,
+            skew_ms: 0,
+            name: format!("node {rank}"),
+            rank,
+        }
+    }
+
+    pub fn start(&mut self, around: &mut Around<'_>) {
+        self.uptime_ms = around.random.between(-1_000_000, 1_000_000);
+        self.skew_ms = around.random.between(-1_000, 1_000);
+        self.inbox.clear();
+        self.hung_until = 0;
+        self.leadership = Leadership::new(options(self.rank), self.uptime(around.now));
+        self.phase = Phase::Following(Box::new(Core::new()));
+    }
+
+    pub fn tip(&self) -> Option<Tip> {
+        match &self.phase {
+            Phase::Following(core) | Phase::Standing(core, _) => core.tip(),
+            Phase::Down | Phase::Leading(..) | Phase::Stopped => None,
+        }
+    }
+
+    pub fn leads(&self) -> bool {
+        matches!(self.phase, Phase::Leading(..))
+    }
+
+    fn uptime(&self, now: i64) -> Uptime {
+        Uptime(now + self.uptime_ms)
+    }
+
+    fn note(&self, says: Says) -> LeadNote {
+        LeadNote {
+            node: self.name.clone(),
+            says,
+        }
+    }
+
+    /// One turn; gives back what leaves, each with the position it rests on.
+    pub fn turn(&mut self, around: &mut Around<'_>) -> Vec<Answered<Told>> {
+        if around.now < self.hung_until {
+            return Vec::new();
+        }
+        match std::mem::replace(&mut self.phase, Phase::Down) {
+            Phase::Down => Vec::new(),
+            Phase::Stopped => {
+                self.phase = Phase::Stopped;
+                self.inbox.clear();
+                Vec::new()
+            }
+            Phase::Following(core) => self.follow(around, core),
+            Phase::Standing(core, row) => self.stand(around, core, row),
+            Phase::Leading(pipeline, row) => self.lead(around, pipeline, row),
+        }
+    }
+
+    fn reads(&mut self, core: &Core) -> Vec<Answered<Told>> {
+        let position = core.tip().map_or(0, |tip| tip.seq);
+        let reads = self
+            .inbox
+            .drain(..)
+            .filter(|(_, command)| command.is_none());
+        reads
+            .map(|_| Answered {
+                answer: Told::Seen(seen(core.state())),
+                position,
+            })
+            .collect()
+    }
+
+    fn take(&mut self, around: &Around<'_>, core: &mut Core, row: &Row) {
+        let batch = core.apply(row).expect("a batch of this release");
+        let says = batch.note.map(|note| note.says);
+        let now = self.uptime(around.now);
+        self.leadership.step(now, Input::Took(says));
+    }
+
+    fn follow(&mut self, around: &mut Around<'_>, mut core: Box<Core>) -> Vec<Answered<Told>> {
+        let out = self.reads(&core);
+        let began = self.uptime(around.now);
+        if around.random.chance(4) {
+            // The journal could not be read.
+            self.phase = Phase::Following(core);
+            return out;
+        }
+        match glance(core.tip(), end(around.journal)) {
+            Glance::Same => {
+                if self.leadership.step(began, Input::Quiet { began }) == Some(Output::Stand) {
+                    let wall = Timestamp(around.wall + self.skew_ms);
+                    let id = around.random.bytes();
+                    let row = core.first_row(wall, id, self.note(Says::Leads));
+                    self.leadership.step(began, Input::Sent { names: true });
+                    self.phase = Phase::Standing(core, row);
+                    return out;
+                }
+            }
+            Glance::More => {
+                let mut chain = ChainVerifier::after(core.tip());
+                for row in rows(around.journal, core.tip().map_or(0, |tip| tip.seq)) {
+                    if chain.accept(&row).is_err() {
+                        self.phase = Phase::Stopped;
+                        return Vec::new();
+                    }
+                    self.take(around, &mut core, &row);
+                }
+            }
+            Glance::Less => {
+                self.phase = Phase::Stopped;
+                return Vec::new();
+            }
+        }
+        self.phase = Phase::Following(core);
+        out
+    }
+
+    /// Whether the journal has the row at `tip`.
+    fn holds(around: &Around<'_>, tip: Option<Tip>) -> bool {
+        tip.is_none_or(|tip| {
+            let row = rows(around.journal, tip.seq - 1).into_iter().next();
+            row.is_some_and(|row| row.hash == tip.hash)
+        })
+    }
+
+    fn append(around: &mut Around<'_>, row: &Row) -> Result<(), AppendError> {
+        let appended = at_once(around.journal.clone().append(row));
+        appended.unwrap_or_else(|| Err(AppendError::Unknown("no answer".to_owned())))
+    }
+
+    fn stand(
+        &mut self,
+        around: &mut Around<'_>,
+        mut core: Box<Core>,
+        row: Row,
+    ) -> Vec<Answered<Told>> {
+        let out = self.reads(&core);
+        let now = self.uptime(around.now);
+        match Self::append(around, &row) {
+            Err(AppendError::Unknown(_)) => self.phase = Phase::Standing(core, row),
+            Err(AppendError::Conflict { .. }) => {
+                self.leadership.step(now, Input::Conflict);
+                self.phase = Phase::Following(core);
+            }
+            Err(AppendError::Broken(_)) => {
+                self.phase = Phase::Stopped;
+                return Vec::new();
+            }
+            Ok(()) => {
+                self.take(around, &mut core, &row);
+                self.leadership.step(now, Input::Appended);
+                if around.mutation == Some(Mutation::DoubleApplyAfterTakeOver)
+                    && let Some(before) = row.seq.checked_sub(2)
+                    && let Some(last) = rows(around.journal, before).first()
+                {
+                    drop(core.apply(last));
+                    drop(core.apply(&row));
+                }
+                let mut pipeline = Pipeline::new(*core, BATCH_ITEMS);
+                pipeline.note(self.note(Says::Leads));
+                self.phase = Phase::Leading(Box::new(pipeline), None);
+            }
+        }
+        out
+    }
+
+    fn lead(
+        &mut self,
+        around: &mut Around<'_>,
+        mut pipeline: Box<Pipeline<Told>>,
+        mut row: Option<Row>,
+    ) -> Vec<Answered<Told>> {
+        let now = self.uptime(around.now);
+        let mut out = Vec::new();
+        if let Some(offered) = &row
+            && !around.random.chance(40)
+        {
+            match Self::append(around, offered) {
+                Err(AppendError::Unknown(_)) => {}
+                Err(AppendError::Conflict { .. }) => {
+                    let lost = offered.clone();
+                    return self.lost(around, *pipeline, lost);
+                }
+                Err(AppendError::Broken(_)) => {
+                    self.phase = Phase::Stopped;
+                    return Vec::new();
+                }
+                Ok(()) => {
+                    row = None;
+                    self.leadership.step(now, Input::Appended);
+                    if let Some((durable, answers)) = pipeline.appended() {
+                        let position = durable.seq;
+                        out.extend(
+                            answers
+                                .into_iter()
+                                .map(|answer| Answered { answer, position }),
+                        );
+                    }
+                }
+            }
+        }
+        pipeline.advance(Timestamp(around.wall + self.skew_ms));
+        if now >= self.leadership.names_itself_at() {
+            pipeline.note(self.note(Says::Lives));
+        }
+        while pipeline.room() > 0
+            && let Some((id, asked)) = self.inbox.pop_front()
+        {
+            let told = match asked {
+                Some((actor, command)) => {
+                    Told::Answer(id, pipeline.decide(actor, id as u64, command))
+                }
+                None => Told::Seen(seen(pipeline.state())),
+            };
+            let until = self.leadership.fresh_until();
+            let is_fresh = until.is_some_and(|until| now < until);
+            if !is_fresh {
+                pipeline.note(self.note(Says::Lives));
+            }
+            out.extend(pipeline.rest_on(told));
+        }
+        if row.is_none() {
+            let names = pipeline.is_noted();
+            let id = around.random.bytes();
+            row = pipeline.next_row(|| id);
+            if row.is_some() {
+                self.leadership.step(now, Input::Sent { names });
+            }
+        }
+        self.phase = Phase::Leading(pipeline, row);
+        out
+    }
+
+    /// Somebody else appended.
+    fn lost(
+        &mut self,
+        around: &mut Around<'_>,
+        pipeline: Pipeline<Told>,
+        lost: Row,
+    ) -> Vec<Answered<Told>> {
+        let now = self.uptime(around.now);
+        self.leadership.step(now, Input::Conflict);
+        let core = match pipeline.give_up() {
+            Ok(core) => core,
+            Err(tip) => match Self::reload(around, tip) {
+                Some(mut core) => {
+                    if around.mutation == Some(Mutation::KeepStateOfLostLead)
+                        && let Some(tip) = tip
+                    {
+                        drop(core.apply(&Row {
+                            seq: tip.seq,
+                            epoch: tip.epoch,
+                            hash: tip.hash,
+                            ..lost
+                        }));
+                    }
+                    core
+                }
+                None => {
+                    self.phase = Phase::Stopped;
+                    return Vec::new();
+                }
+            },
+        };
+        if !Self::holds(around, core.tip()) {
+            self.phase = Phase::Stopped;
+            return Vec::new();
+        }
+        self.leadership.step(now, Input::Reloaded);
+        self.phase = Phase::Following(Box::new(core));
+        Vec::new()
+    }
+
+    fn reload(around: &Around<'_>, tip: Option<Tip>) -> Option<Core> {
+        let mut core = Core::new();
+        let wanted = tip.map_or(0, |tip| tip.seq);
+        loop {
+            let here = core.tip().map_or(0, |tip| tip.seq);
+            if here == wanted {
+                return (core.tip().map(|tip| tip.hash) == tip.map(|tip| tip.hash)).then_some(core);
+            }
+            let row = rows(around.journal, here).into_iter().next()?;
+            core.apply(&row).ok()?;
+        }
+    }
+}
+
+fn options(rank: u32) -> Options {
+    Options {
+        take_over_ms: TAKE_OVER_MS,
+        rank,
+    }
+}
