@@ -148,15 +148,15 @@ async fn in_postgresql_it_survives_kills_of_the_server_and_of_the_database() {
     .await;
 }
 
+/// Payers at work, by their places.
+type Payers = JoinSet<(usize, Result<Payer, Over>)>;
+
 /// Everybody begins to work.
 fn at_work(
     world: &mut World,
     bench: &Bench,
     dice: &mut Dice,
-) -> (
-    JoinSet<(usize, Result<Payer, Over>)>,
-    JoinSet<Result<(), Over>>,
-) {
+) -> (Payers, JoinSet<Result<(), Over>>) {
     let mut payers = JoinSet::new();
     let mut ask = Vec::new();
     for (place, phone) in world.phones.drain(..).enumerate() {
@@ -191,10 +191,7 @@ fn at_work(
 }
 
 /// Waits until everybody has finished what was begun; gives back the payers in order.
-async fn finished(
-    mut payers: JoinSet<(usize, Result<Payer, Over>)>,
-    mut merchants: JoinSet<Result<(), Over>>,
-) -> Vec<Payer> {
+async fn finished(mut payers: Payers, mut merchants: JoinSet<Result<(), Over>>) -> Vec<Payer> {
     while let Some(ended) = merchants.join_next().await {
         ended
             .expect("no client failed")
