@@ -21,6 +21,7 @@ use crate::{
     lead::{Board, Lead, Standing},
     leadership,
     pipeline::{Answered, Durable},
+    stats::Stats,
 };
 
 /// How often the engine looks for commands while a row is being made durable.
@@ -102,6 +103,16 @@ pub(crate) enum Input {
     Hurry,
 }
 
+impl Input {
+    /// Whether somebody waits for what becomes of it.
+    pub fn is_given(&self) -> bool {
+        match self {
+            Self::Command { .. } | Self::Commands { .. } | Self::Read(_) => true,
+            Self::Stop | Self::Looked(_) | Self::Hurry => false,
+        }
+    }
+}
+
 /// What the edges hold: cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
@@ -109,6 +120,7 @@ pub struct Engine {
     pub(crate) durable: broadcast::Sender<Arc<Durable>>,
     pub(crate) position: watch::Receiver<u64>,
     pub(crate) board: Arc<Board>,
+    pub(crate) stats: Arc<Stats>,
 }
 
 /// The running engine. It stops when it is asked to, and when every [`Engine`] is gone.
@@ -206,6 +218,11 @@ impl Engine {
         let _ = self.inputs.try_send(Input::Hurry);
     }
 
+    /// What the engine measures of itself.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
     /// Decides nothing more, makes durable what was decided, and stops.
     pub fn stop(&self) {
         // If it is gone already there is nothing to stop.
@@ -222,10 +239,17 @@ impl Engine {
     }
 
     fn send(&self, input: Input) -> Result<(), EngineError> {
-        self.inputs.try_send(input).map_err(|error| match error {
-            TrySendError::Full(_) => EngineError::Overloaded,
-            TrySendError::Disconnected(_) => EngineError::Stopped,
-        })
+        match self.inputs.try_send(input) {
+            Ok(()) => {
+                self.stats.given();
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => {
+                self.stats.refused();
+                Err(EngineError::Overloaded)
+            }
+            Err(TrySendError::Disconnected(_)) => Err(EngineError::Stopped),
+        }
     }
 }
 
@@ -250,7 +274,9 @@ pub fn start<J: Journal + 'static>(
         position,
         durable: durable.clone(),
     };
+    let stats = Arc::new(Stats::new(options.queue));
     let driver = Driver {
+        stats: Arc::clone(&stats),
         pipeline: Pipeline::new(core, options.batch_items),
         inputs: commands,
         rows,
@@ -260,13 +286,14 @@ pub fn start<J: Journal + 'static>(
         observe: Box::new(observe),
         lead: None,
     };
+    let appends = Arc::clone(&stats);
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
         .spawn(move || {
             let engine = std::thread::current();
             let writer = std::thread::Builder::new()
                 .name("journal".to_owned())
-                .spawn(move || append_rows(journal, &to_append, &appended, &engine));
+                .spawn(move || append_rows(journal, &to_append, &appended, &engine, &appends));
             let writer = match writer {
                 Ok(writer) => writer,
                 Err(error) => {
@@ -289,6 +316,7 @@ pub fn start<J: Journal + 'static>(
         durable,
         position: position_seen,
         board: Arc::new(Board::alone()),
+        stats,
     };
     Ok(Running {
         engine,
@@ -303,6 +331,7 @@ pub(crate) fn append_rows<J: Journal>(
     rows: &Receiver<Row>,
     appended: &SyncSender<Result<(), AppendError>>,
     engine: &Thread,
+    stats: &Stats,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -310,9 +339,11 @@ pub(crate) fn append_rows<J: Journal>(
         .expect("a runtime for the journal");
     while let Ok(row) = rows.recv() {
         let mut pause = Duration::from_millis(10);
+        let begun = stats.append_begins();
         let result = loop {
             match runtime.block_on(journal.append(&row)) {
                 Err(AppendError::Unknown(why)) => {
+                    stats.append_unknown();
                     tracing::warn!(seq = row.seq, %why, "append is unknown; repeating it");
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_secs(1));
@@ -320,6 +351,9 @@ pub(crate) fn append_rows<J: Journal>(
                 result => break result,
             }
         };
+        if result.is_ok() {
+            stats.append_ended(begun);
+        }
         if appended.send(result).is_err() {
             return;
         }
@@ -376,6 +410,7 @@ impl Releasing {
 }
 
 pub(crate) struct Driver {
+    pub stats: Arc<Stats>,
     pub pipeline: Pipeline<Ready>,
     pub inputs: Receiver<Input>,
     pub rows: SyncSender<Row>,
@@ -414,9 +449,10 @@ impl Driver {
                 self.name_itself();
             }
             // What waits belongs to the same batch, up to its limit.
-            let mut decided = 0_usize;
+            let (mut decided, mut given) = (0_usize, 0);
             while let Some(input) = next.take().or_else(|| self.next_input()) {
                 decided += 1;
+                given += u64::from(input.is_given());
                 match input {
                     Input::Stop => {
                         stopping = true;
@@ -430,6 +466,7 @@ impl Driver {
                     input => self.decide(input),
                 }
             }
+            self.stats.took(given);
             self.send_batch();
             let is_in_flight = self.pipeline.is_in_flight();
             if stopping && !is_in_flight {

@@ -24,6 +24,7 @@ pub mod leadership;
 mod member;
 mod pipeline;
 mod replay;
+pub mod stats;
 pub mod what_if;
 
 pub use crate::batch::{Batch, BatchError, Item, LeadNote, Says};

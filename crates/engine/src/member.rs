@@ -29,6 +29,7 @@ use crate::{
     driver::{Driver, Engine, Input, Read, Release, Releasing, append_rows, wall},
     lead::{Board, Lead, Standing},
     leadership::{self, Leadership, Output},
+    stats::Stats,
 };
 
 mod watcher;
@@ -93,6 +94,7 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
         seen: VecDeque::new(),
         batch_items: options.batch_items,
     };
+    let stats = Arc::new(Stats::new(options.queue));
     let driver = Driver {
         // Filled when it leads.
         pipeline: Pipeline::new(Core::new(), options.batch_items),
@@ -103,7 +105,9 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
         batch_id: Box::new(batch_id),
         observe: Box::new(observe),
         lead: Some(lead),
+        stats: Arc::clone(&stats),
     };
+    let appends = Arc::clone(&stats);
     let (looked, watching) = (inputs.clone(), Arc::clone(&board));
     std::thread::Builder::new()
         .name("watcher".to_owned())
@@ -114,7 +118,7 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
             let engine = std::thread::current();
             let writer = std::thread::Builder::new()
                 .name("journal".to_owned())
-                .spawn(move || append_rows(journal, &to_append, &appended, &engine));
+                .spawn(move || append_rows(journal, &to_append, &appended, &engine, &appends));
             let writer = match writer {
                 Ok(writer) => writer,
                 Err(error) => {
@@ -132,6 +136,7 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
         durable,
         position: position_seen,
         board,
+        stats,
     };
     Ok(Running {
         engine,
@@ -210,7 +215,11 @@ impl Followed {
                 (None, true) => LONG,
                 (None, false) => next_look.saturating_duration_since(Instant::now()),
             };
-            match driver.inputs.recv_timeout(wait) {
+            let input = driver.inputs.recv_timeout(wait);
+            if input.as_ref().is_ok_and(Input::is_given) {
+                driver.stats.took(1);
+            }
+            match input {
                 Ok(Input::Looked(looked)) => {
                     is_looking = false;
                     let new = matches!(&looked.found, Ok(Found::Rows(_)));
