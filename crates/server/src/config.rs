@@ -31,6 +31,7 @@ pub struct Config {
     pub store: Store,
     pub cluster: Cluster,
     pub limits: Limits,
+    pub telemetry: Telemetry,
     pub webhooks: Webhooks,
     pub bank: Option<Bank>,
     pub witness: Witness,
@@ -117,6 +118,42 @@ pub struct Limits {
     pub streams: usize,
     /// Longest replay of the past for one question.
     pub look_back_seconds: u64,
+    /// Commands and reads that may wait for the engine.
+    pub queue: usize,
+    /// Requests of one merchant's key under way at once, long polls that wait apart.
+    pub per_client_in_flight: u32,
+    /// Long polls of one merchant's key that wait at once.
+    pub per_client_waiting: u32,
+    /// Requests of one phone under way at once, its event streams apart.
+    pub per_device_in_flight: u32,
+}
+
+/// How the node tells how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// `address:port` for `/metrics`; empty for none.
+    pub metrics_listen: String,
+    /// How long the views may have been behind before the node is not ready.
+    pub views_behind_seconds: u64,
+    /// One JSON object per line of the log.
+    pub log_json: bool,
+    /// Where traces go, such as `http://127.0.0.1:4318`; empty for nowhere.
+    pub otlp_endpoint: String,
+    /// Requests of a thousand that are traced.
+    pub traces_per_thousand: u16,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            metrics_listen: String::new(),
+            views_behind_seconds: 300,
+            log_json: false,
+            otlp_endpoint: String::new(),
+            traces_per_thousand: 1_000,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,6 +214,7 @@ impl Default for Config {
             store: Store::default(),
             cluster: Cluster::default(),
             limits: Limits::default(),
+            telemetry: Telemetry::default(),
             webhooks: Webhooks::default(),
             bank: None,
             witness: Witness::default(),
@@ -195,6 +233,10 @@ impl Default for Limits {
             request_seconds: 45,
             streams: 100_000,
             look_back_seconds: 600,
+            queue: 32_768,
+            per_client_in_flight: 1_024,
+            per_client_waiting: 2_048,
+            per_device_in_flight: 16,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`admin`] | the operator's API |
 //! | [`import`] | lines and balances from files |
 //! | [`pages`] | what people look at |
+//! | [`metrics`], [`telemetry`] | how the node is, in figures, logs and traces |
 //! | [`views`] | SQL tables derived from the journal |
 //! | [`past`] | what the books were at another moment |
 //! | [`proof`] | each business date under a signed root that witnesses keep |
@@ -18,6 +19,7 @@
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
 //! | [`service`] | all of it at work, started and stopped |
 //! | [`mod@bench`] | load over real HTTP, with durability on |
+//! | [`mod@top`] | the running node, live in a terminal |
 //! | [`cli`], [`demo`] | the command line and the demo world |
 //!
 //! **Not here:** rules. What is allowed is decided by `paytone-domain`.
@@ -34,12 +36,15 @@ pub mod demo;
 pub mod edge;
 pub mod http;
 pub mod import;
+pub mod metrics;
 pub mod node;
 pub mod pages;
 pub mod past;
 pub mod proof;
 pub mod service;
 pub mod stores;
+pub mod telemetry;
+pub mod top;
 pub mod verify;
 pub mod views;
 pub mod webhooks;

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    hash::{BuildHasher as _, RandomState},
     path::PathBuf,
     sync::{
         Arc,
@@ -12,7 +13,7 @@ use std::{
 use paytone_connectors::prompt::{CodeChannel, channel};
 use paytone_domain::{
     Actor, Answer, Command, Event,
-    ids::{KeyringFingerprint, MandateId, PaymentId},
+    ids::{ClientKeyId, DeviceId, KeyringFingerprint, MandateId, MerchantId, PaymentId},
     mandate::MandateEvent,
     money::Currency,
     payment::PaymentEvent,
@@ -20,16 +21,25 @@ use paytone_domain::{
 use paytone_engine::{Answered, Durable, Engine, EngineError, Standing, StopReason};
 use paytone_journal::{Keyring, PublicIds, SubjectKeys};
 use tokio::sync::{broadcast::error::RecvError, oneshot};
+use tracing::Instrument as _;
 
 use crate::{
     admin::SignIns,
     api::phone::news::{self, News},
     cluster::{Cluster, ClusterError, erasures},
-    config::Config,
-    edge::{directory::Directory, under_way::UnderWay, waiters::Waiters},
+    config::{Config, Limits},
+    edge::{
+        directory::Directory,
+        fair_share::{FairShare, Most},
+        under_way::UnderWay,
+        waiters::Waiters,
+    },
+    http::request,
     import::Imports,
+    metrics::{self, Metrics},
     past::LookBacks,
     stores::Stores,
+    telemetry::traces,
     views::{FollowError, Views, follow},
     webhooks::{Webhooks, WebhooksError},
 };
@@ -51,6 +61,9 @@ pub struct Node {
     pub webhooks: Webhooks,
     /// Merchants' requests under way.
     pub under_way: UnderWay,
+    /// What one client or phone may have under way.
+    pub shares: Shares,
+    pub metrics: Arc<Metrics>,
     pub code_channel: Option<Box<dyn CodeChannel>>,
     /// Operators' sign-ins under way.
     pub sign_ins: Arc<SignIns>,
@@ -60,6 +73,31 @@ pub struct Node {
     /// Whether this is the demo, which shows codes on the page and opens without a real SMS channel.
     pub demo: bool,
     requests: AtomicU64,
+    /// Makes numbers of requests that say nothing of how many there were.
+    numbering: RandomState,
+}
+
+/// What one may have under way at once.
+pub struct Shares {
+    pub clients: Arc<FairShare<(MerchantId, ClientKeyId)>>,
+    pub devices: Arc<FairShare<DeviceId>>,
+}
+
+impl Shares {
+    fn of(limits: &Limits) -> Self {
+        let clients = Most {
+            in_flight: limits.per_client_in_flight,
+            waiting: limits.per_client_waiting,
+        };
+        let devices = Most {
+            in_flight: limits.per_device_in_flight,
+            waiting: limits.per_device_in_flight,
+        };
+        Self {
+            clients: Arc::new(FairShare::new(clients)),
+            devices: Arc::new(FairShare::new(devices)),
+        }
+    }
 }
 
 /// Who waits for what.
@@ -138,7 +176,11 @@ impl Node {
         let subjects = stores.subject_keys(&keyring).await?;
         let directory = Arc::new(Directory::of(core.state()));
         let observed = Arc::clone(&directory);
-        let options = paytone_engine::Options::default();
+        let open_payments = metrics::open_payments(core.state());
+        let options = paytone_engine::Options {
+            queue: config.limits.queue,
+            ..paytone_engine::Options::default()
+        };
         let observe = move |durable: &Durable| observed.observe(durable);
         let running = match &cluster {
             None => paytone_engine::start(core, journal, options, random, observe),
@@ -149,6 +191,7 @@ impl Node {
         };
         let running = running.map_err(|error| StartError::Engine(error.to_string()))?;
         let engine = running.engine.clone();
+        let counted = engine.follow();
         if begins {
             begin(&engine, &config, fingerprint).await?;
         }
@@ -161,6 +204,8 @@ impl Node {
         let durable = *engine.position().borrow();
         let webhooks = Webhooks::open(&stores.deliveries(), &config.webhooks, durable).await?;
         let news = Arc::new(News::new(config.limits.streams));
+        let shares = Shares::of(&config.limits);
+        let metrics = Arc::new(Metrics::default());
         let node = Arc::new(Self {
             config,
             engine,
@@ -174,17 +219,26 @@ impl Node {
             views,
             webhooks,
             under_way: UnderWay::default(),
+            shares,
+            metrics: Arc::clone(&metrics),
             code_channel,
             sign_ins: Arc::default(),
             imports: Imports::default(),
             look_backs: LookBacks::default(),
             demo,
             requests: AtomicU64::new(1),
+            numbering: RandomState::new(),
         });
         if node.cluster.is_some() {
             let durable = node.engine.follow();
             tokio::spawn(erasures::follow(Arc::downgrade(&node), durable));
         }
+        tokio::spawn(metrics::follow(
+            metrics,
+            open_payments,
+            counted,
+            node.views.positions(),
+        ));
         tokio::spawn(news::follow(Arc::downgrade(&node), node.engine.follow()));
         let (stopped, running) = running.into_parts();
         Ok(Started {
@@ -197,7 +251,14 @@ impl Node {
 
     /// A number for one request, which its log lines and its batch item carry.
     pub fn next_request(&self) -> u64 {
-        self.requests.fetch_add(1, Ordering::Relaxed)
+        u64::from(request::number().unwrap_or_else(|| self.new_request()))
+    }
+
+    /// A number of a new request. In order they are no order: an answer may name its own.
+    pub fn new_request(&self) -> u32 {
+        let count = self.requests.fetch_add(1, Ordering::Relaxed);
+        let bytes = self.numbering.hash_one(count).to_be_bytes();
+        u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
     }
 
     pub fn currency(&self) -> Currency {
@@ -212,6 +273,7 @@ impl Node {
     ) -> Result<Answered<Answer>, EngineError> {
         self.engine
             .submit(actor, self.next_request(), command)
+            .instrument(traces::of_decision())
             .await
     }
 }

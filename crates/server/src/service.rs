@@ -17,6 +17,7 @@ use crate::{
     cluster::{ClusterError, Listening},
     config::Config,
     http::{self, Served},
+    metrics,
     node::{Node, StartError, Started},
     webhooks,
     workers::Workers,
@@ -49,6 +50,7 @@ pub struct Service {
     socket: admin::Socket,
     /// For the other nodes.
     listening: Option<Listening>,
+    metrics: Option<Served>,
     workers: Workers,
     webhooks: JoinHandle<()>,
     signals: Signals,
@@ -91,7 +93,28 @@ pub enum Ended {
     Engine(StopReason),
 }
 
+/// The listener for Prometheus, where one is asked for.
+async fn metrics_listener(node: &Arc<Node>) -> Result<Option<Served>, ServiceError> {
+    let place = &node.config.telemetry.metrics_listen;
+    if place.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |error: std::io::Error| ServiceError::Listen {
+        place: place.clone(),
+        why: error.to_string(),
+    };
+    let listener = TcpListener::bind(place).await.map_err(wrong)?;
+    let router = metrics::router(Arc::clone(node));
+    let served = http::serve(listener, router, &node.config.limits).map_err(wrong)?;
+    Ok(Some(served))
+}
+
 impl Service {
+    /// Where `/metrics` is, if anywhere but on the admin socket.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|served| served.address)
+    }
+
     pub async fn start(config: Config, demo: bool) -> Result<Self, ServiceError> {
         let listener =
             TcpListener::bind(config.listen)
@@ -126,12 +149,15 @@ impl Service {
             Some(cluster) => Some(Listening::open(cluster, router.clone()).await?),
             None => None,
         };
-        let served = http::serve(listener, router, &node.config.limits).map_err(|error| {
+        let open = Arc::clone(&node.metrics.requests.connections);
+        let limits = &node.config.limits;
+        let served = http::serve_counted(listener, router, limits, open).map_err(|error| {
             ServiceError::Listen {
                 place: node.config.listen.to_string(),
                 why: error.to_string(),
             }
         })?;
+        let metrics = metrics_listener(&node).await?;
         Ok(Self {
             node,
             address: served.address,
@@ -139,6 +165,7 @@ impl Service {
             served,
             socket,
             listening,
+            metrics,
             workers,
             webhooks,
             signals,
@@ -160,6 +187,9 @@ impl Service {
         self.socket.close();
         self.node.news.close();
         self.served.stop(PATIENCE).await;
+        if let Some(metrics) = self.metrics {
+            metrics.stop(PATIENCE).await;
+        }
         self.workers.stop(PATIENCE).await;
         // What is under way is sent again after the next start.
         self.webhooks.abort();

@@ -36,6 +36,7 @@ use axum::{
 
 pub use erasure::{ErasureError, erase_again};
 pub use password::SignIns;
+pub use session::SignedIn;
 pub use socket::Socket;
 
 use crate::{
@@ -61,6 +62,7 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(look_back::router())
         .merge(replay::router())
         .merge(proof::router())
+        .merge(crate::metrics::serve::admin())
 }
 
 /// Marks requests that came by the local socket: from the person at the machine.

@@ -33,6 +33,7 @@ impl Socket {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         let router = Router::new()
             .merge(super::router())
+            .merge(crate::metrics::serve::inside())
             .fallback(|| async { Problem::not_found() })
             .layer(DefaultBodyLimit::max(BODY_BYTES))
             .layer(from_fn_with_state(Arc::clone(&node), forward::route))

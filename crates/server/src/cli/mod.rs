@@ -24,6 +24,7 @@ mod show;
 mod stand_in_bank;
 mod store;
 mod subscriber;
+mod top;
 mod verify;
 mod views;
 mod worklist;
@@ -31,9 +32,10 @@ mod worklist;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 pub use failure::Failure;
+
+use crate::telemetry::logs;
 
 /// A phone number is a payment account.
 #[derive(Parser, Debug)]
@@ -64,6 +66,8 @@ enum Command {
     Keyring(keyring::Args),
     /// Run a bank that delays, refuses, loses answers and succeeds late on demand
     StandInBank(crate::workers::stand_in_bank::Args),
+    /// Watch the running node: payments, times, queue, views, webhooks, memory
+    Top(On<top::Args>),
     /// Open a session; its token is kept for the next commands
     SignIn(On<operator::SignIn>),
     /// Forget the session's token
@@ -162,6 +166,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Store(command) => store::run(command),
         Command::Keyring(args) => keyring::run(args),
         Command::StandInBank(args) => stand_in_bank::run(args).await,
+        Command::Top(on) => top::run(&on.reach, on.args).await,
         Command::SignIn(on) => operator::sign_in(&on.reach, on.args).await,
         Command::SignOut(reach) => operator::sign_out(&reach).await,
         Command::Operator(of) => operator::run(&of.reach, of.command).await,
@@ -186,14 +191,8 @@ async fn run(command: Command) -> Result<(), Failure> {
 
 /// Logs go to standard error, as `RUST_LOG` says.
 fn log(default: &str, json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+    let lines = logs::layer(json).with_filter(logs::filter(default));
     // Somebody may have set one up already: a test.
-    let _ = if json {
-        builder.json().try_init()
-    } else {
-        builder.try_init()
-    };
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }

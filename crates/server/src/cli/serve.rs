@@ -9,6 +9,7 @@ use crate::{
     cluster,
     config::Config,
     service::{Ended, Service},
+    telemetry,
 };
 
 #[derive(clap::Args, Debug)]
@@ -22,11 +23,12 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
-    super::log("info", args.log_json);
-    let config = match &args.config {
+    let mut config = match &args.config {
         Some(path) => Config::read(path).map_err(Failure::new)?,
         None => Config::default(),
     };
+    config.telemetry.log_json |= args.log_json;
+    let telemetry = telemetry::start("info", &config.telemetry).map_err(Failure::new)?;
     let mut service = Service::start(config, false).await.map_err(Failure::new)?;
     println!("paytone serves http://{}", service.address);
     if let Some(cluster) = &service.node.cluster {
@@ -36,6 +38,9 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         "admin socket {}",
         service.node.config.admin_socket().display()
     );
+    if let Some(address) = service.metrics_address() {
+        println!("metrics http://{address}/metrics");
+    }
     let ended = service.wait().await;
     if let Ended::Engine(StopReason::WentBack(report)) = &ended {
         let kept = cluster::keep_report(&service.node.config, report);
@@ -46,6 +51,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         })?;
     }
     service.stop().await;
+    // The last traces are sent by this runtime, so another thread waits for it.
+    drop(tokio::task::spawn_blocking(move || telemetry.stop()).await);
     match ended {
         Ended::Signal => Ok(()),
         Ended::Engine(StopReason::WentBack(report)) => Err(Failure::new(report)),

@@ -103,6 +103,43 @@ const COMMENTS: &[(&str, &str)] = &[
         "Longest replay of the past for one question (`--at`, `paytone replay`).",
     ),
     (
+        "limits.queue",
+        "Commands and reads that may wait for the engine; more are told 503 at once. Keep it well above what one client may have.",
+    ),
+    (
+        "limits.per_client_in_flight",
+        "Requests of one merchant's key under way at once; more are told 429. Long polls that wait are counted apart.",
+    ),
+    (
+        "limits.per_client_waiting",
+        "Long polls of one merchant's key that wait at once; more are told 429.",
+    ),
+    (
+        "limits.per_device_in_flight",
+        "Requests of one phone under way at once; more are told 429. Its event streams are counted apart.",
+    ),
+    ("telemetry", "How the node tells how it is."),
+    (
+        "telemetry.metrics_listen",
+        "Where Prometheus finds /metrics (and /healthz, /readyz), such as \"127.0.0.1:9464\"; empty for nowhere but the admin\n# socket. It tells volumes: keep it from the public.",
+    ),
+    (
+        "telemetry.views_behind_seconds",
+        "The node is not ready when its lists have been behind the journal for longer.",
+    ),
+    (
+        "telemetry.log_json",
+        "Log one JSON object per line, as `--log-json` does.",
+    ),
+    (
+        "telemetry.otlp_endpoint",
+        "Where traces go by OTLP over HTTP, such as \"http://127.0.0.1:4318\"; empty for nowhere, at no cost.",
+    ),
+    (
+        "telemetry.traces_per_thousand",
+        "How many requests of a thousand are traced.",
+    ),
+    (
         "webhooks",
         "Where webhooks may go: https to public addresses, unless said otherwise.",
     ),

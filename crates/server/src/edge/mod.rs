@@ -4,6 +4,7 @@ pub mod amount;
 pub mod category;
 pub mod client_key;
 pub mod directory;
+pub mod fair_share;
 pub mod ids;
 pub mod json;
 pub mod number;

@@ -67,6 +67,14 @@ impl Problem {
         )
     }
 
+    /// 429: one client or phone asks for more at once than its share.
+    pub fn too_much(detail: &str) -> Self {
+        Self {
+            retry_after_s: Some(1),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+        }
+    }
+
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self

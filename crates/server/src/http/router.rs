@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware::from_fn_with_state};
 
-use crate::{admin, api, cluster::forward, edge::problem::Problem, node::Node, pages};
+use super::observe::Observe;
+use crate::{admin, api, cluster::forward, edge::problem::Problem, metrics, node::Node, pages};
 
 pub fn router(node: Arc<Node>) -> Router {
     let body = node.config.limits.body_bytes;
@@ -13,11 +14,13 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(api::phone::router())
         .merge(admin::router())
         .merge(pages::router())
+        .merge(metrics::serve::public())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { wrong_method() })
         // Read by whoever reads a body, so that too large a one is a problem like any other.
         .layer(DefaultBodyLimit::max(body))
         .layer(from_fn_with_state(Arc::clone(&node), forward::route))
+        .layer(Observe(Arc::clone(&node)))
         .with_state(node)
 }
 

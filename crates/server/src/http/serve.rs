@@ -1,6 +1,13 @@
 //! Accepts connections, each with limits on headers, time and number.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::Router;
 use hyper_util::{
@@ -26,6 +33,16 @@ pub struct Served {
 
 /// Serves `router` on `listener` until stopped.
 pub fn serve(listener: TcpListener, router: Router, limits: &Limits) -> std::io::Result<Served> {
+    serve_counted(listener, router, limits, Arc::default())
+}
+
+/// As [`serve`]; `open` says how many connections there are.
+pub fn serve_counted(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    open: Arc<AtomicU64>,
+) -> std::io::Result<Served> {
     let address = listener.local_addr()?;
     let (stop, stopping) = watch::channel(false);
     let most = u32::try_from(limits.connections).unwrap_or(u32::MAX >> 3);
@@ -35,6 +52,7 @@ pub fn serve(listener: TcpListener, router: Router, limits: &Limits) -> std::io:
         router,
         limits.clone(),
         Arc::clone(&connections),
+        open,
         stopping,
     ));
     Ok(Served {
@@ -56,11 +74,28 @@ impl Served {
     }
 }
 
+/// One open connection, until it is dropped.
+struct Counted(Arc<AtomicU64>);
+
+impl Counted {
+    fn one_more_of(open: &Arc<AtomicU64>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 async fn accept(
     listener: TcpListener,
     router: Router,
     limits: Limits,
     connections: Arc<Semaphore>,
+    open: Arc<AtomicU64>,
     stopping: watch::Receiver<bool>,
 ) {
     loop {
@@ -86,6 +121,7 @@ async fn accept(
             .pipeline_flush(true);
         let service = TowerToHyperService::new(router.clone());
         let mut stopping = stopping.clone();
+        let counted = Counted::one_more_of(&open);
         tokio::spawn(async move {
             let connection = http.serve_connection(TokioIo::new(stream), service);
             tokio::pin!(connection);
@@ -97,7 +133,7 @@ async fn accept(
                     let _ = connection.await;
                 }
             }
-            drop(permit);
+            drop((permit, counted));
         });
     }
 }

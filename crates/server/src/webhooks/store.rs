@@ -228,6 +228,16 @@ impl Store {
         Ok(rows.into_iter().map(waiting).collect())
     }
 
+    /// How many deliveries wait, and since when the oldest of them has.
+    pub async fn backlog(&self) -> Result<(u64, Option<Timestamp>), sqlx::Error> {
+        let (waiting, oldest): (i64, Option<i64>) = self
+            .pool
+            .ask("SELECT COUNT(*), MIN(created_at) FROM deliveries WHERE state = 'pending'")
+            .one()
+            .await?;
+        Ok((waiting.cast_unsigned(), oldest.map(Timestamp)))
+    }
+
     /// The deliveries of an endpoint that wait longest: those that are due, and when the first of the others will be.
     pub async fn due(
         &self,

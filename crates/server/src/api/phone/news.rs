@@ -21,7 +21,7 @@ use paytone_domain::{
     State as DomainState,
     ids::{DeviceId, SubscriberId},
     subscriber::PromptRef,
-    time::Moment,
+    time::{Moment, Timestamp},
 };
 use paytone_engine::Durable;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -38,7 +38,10 @@ use super::{
     record::{PaymentSeen, Reader},
     touched::{Happened, OpenEffects, Touched},
 };
-use crate::{edge::problem::Problem, node::Node};
+use crate::{
+    edge::{problem::Problem, time},
+    node::Node,
+};
 
 /// A few tabs of one phone.
 const STREAMS_PER_DEVICE: usize = 3;
@@ -49,6 +52,7 @@ pub struct News {
     /// Ways to wake a phone for a prompt.
     channels: Vec<Arc<dyn PromptChannel>>,
     room: Arc<Semaphore>,
+    most: usize,
     open: Mutex<FxHashMap<DeviceId, VecDeque<Arc<Notify>>>>,
 }
 
@@ -76,10 +80,12 @@ impl News {
     pub fn new(streams: usize) -> Self {
         let stream = Arc::new(Stream::default());
         let channels = [stream::NAME].map(|name| prompt_channel(name, &stream));
+        let most = streams.min(Semaphore::MAX_PERMITS);
         Self {
+            most,
             channels: channels.into_iter().flatten().collect(),
             stream,
-            room: Arc::new(Semaphore::new(streams.min(Semaphore::MAX_PERMITS))),
+            room: Arc::new(Semaphore::new(most)),
             open: Mutex::default(),
         }
     }
@@ -125,6 +131,11 @@ impl News {
         }
     }
 
+    /// How many streams are open.
+    pub fn streams(&self) -> usize {
+        self.most.saturating_sub(self.room.available_permits())
+    }
+
     /// Ends every stream and opens no more: the node is stopping.
     pub fn close(&self) {
         self.room.close();
@@ -159,7 +170,7 @@ pub async fn follow(node: Weak<Node>, mut durable: Receiver<Arc<Durable>>) {
                 let touched = Touched::by(&batch.batch, &mut effects);
                 let Some(node) = node.upgrade() else { return };
                 if !touched.is_empty() && node.news.stream.recipients() > 0 {
-                    tell(&node, batch.seq, touched).await;
+                    tell(&node, batch.seq, batch.batch.moment.now, touched).await;
                 }
             }
             Err(RecvError::Lagged(batches)) => {
@@ -196,7 +207,7 @@ enum Piece {
     Me,
 }
 
-async fn tell(node: &Node, seq: u64, touched: Touched) {
+async fn tell(node: &Node, seq: u64, happened_at: Timestamp, touched: Touched) {
     let stream = Arc::clone(&node.news.stream);
     let looked = node.engine.read(move |state, moment| {
         let mut look = Look {
@@ -225,6 +236,10 @@ async fn tell(node: &Node, seq: u64, touched: Touched) {
                     data: data.into(),
                 };
                 send(node, &notice).await;
+                if matches!(piece, Piece::Asked(Asked::Payment { .. })) {
+                    let took_ms = time::now().since(happened_at).max(0).unsigned_abs();
+                    node.metrics.prompt_us.record(took_ms * 1_000);
+                }
             }
             // The phone finds it when it fetches.
             Err(problem) => tracing::warn!(code = problem.code, "news could not be written"),

@@ -34,6 +34,8 @@ use crate::{
         problem::Problem,
         time,
     },
+    http::request::{self, Held},
+    metrics::requests::TurnedAway,
     node::{Node, random},
 };
 
@@ -254,6 +256,7 @@ impl FromRequestParts<Arc<Node>> for SignedIn {
             .device(device)
             .filter(|card| card.status != DeviceStatus::Removed)
             .ok_or_else(|| Problem::unauthorized("this phone was removed"))?;
+        take_turn(node, device)?;
         Ok(Self {
             device,
             card,
@@ -261,6 +264,18 @@ impl FromRequestParts<Arc<Node>> for SignedIn {
             session,
         })
     }
+}
+
+/// One phone may have so many requests under way, and no more.
+fn take_turn(node: &Node, device: DeviceId) -> Result<(), Problem> {
+    let Some(turn) = node.shares.devices.begin(device) else {
+        node.metrics.requests.turned_away(TurnedAway::Device);
+        return Err(Problem::too_much(
+            "too many requests of this phone are under way; try again",
+        ));
+    };
+    request::hold(Held::Device(turn));
+    Ok(())
 }
 
 /// A device in a session that may act for its owner. The decision itself checks this again.

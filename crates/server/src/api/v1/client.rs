@@ -15,6 +15,8 @@ use paytone_engine::Answered;
 
 use crate::{
     edge::{client_key, directory::MerchantCard, problem::Problem, short_hash::short_hash},
+    http::request::{self, Held},
+    metrics::requests::TurnedAway,
     node::Node,
 };
 
@@ -39,7 +41,9 @@ impl FromRequestParts<Arc<Node>> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        Self::of(&parts.headers, node)
+        let client = Self::of(&parts.headers, node)?;
+        client.take_turn(node)?;
+        Ok(client)
     }
 }
 
@@ -48,6 +52,7 @@ impl FromRequestParts<Arc<Node>> for Keyed {
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
         let client = Client::of(&parts.headers, node)?;
+        client.take_turn(node)?;
         let key = repeat_key(&parts.headers, client.merchant)?;
         Ok(Self { client, key })
     }
@@ -71,6 +76,18 @@ impl Client {
             Some((merchant, key)) => Ok(Self { merchant, key }),
             None => Err(Problem::unauthorized("this is not a key that is in use")),
         }
+    }
+
+    /// One client may have so many requests under way, and no more, so that the others have theirs.
+    fn take_turn(self, node: &Node) -> Result<(), Problem> {
+        let Some(turn) = node.shares.clients.begin((self.merchant, self.key)) else {
+            node.metrics.requests.turned_away(TurnedAway::Client);
+            return Err(Problem::too_much(
+                "too many requests of this key are under way; try again with the same Idempotency-Key",
+            ));
+        };
+        request::hold(Held::Client(turn));
+        Ok(())
     }
 
     pub fn actor(self) -> Actor {

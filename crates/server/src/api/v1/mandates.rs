@@ -33,6 +33,7 @@ use crate::{
         query::Parameters,
         text::{self, PaymentText, Place},
     },
+    http::request::while_waiting,
     node::{Node, random},
 };
 
@@ -181,7 +182,10 @@ pub async fn get(
         let changed = waiting.changed();
         let (facts, position) = look(&node, client.merchant, id).await?;
         let known = *known.get_or_insert(facts.status);
-        if wait == 0 || facts.status != known || timeout_at(until, changed).await.is_err() {
+        if wait == 0
+            || facts.status != known
+            || while_waiting(timeout_at(until, changed)).await?.is_err()
+        {
             break (facts, position);
         }
     };

@@ -32,6 +32,7 @@ use crate::{
         query::Parameters,
         text::{self, Place},
     },
+    http::request::while_waiting,
     node::{Node, random},
 };
 
@@ -154,7 +155,7 @@ async fn look_until(
         let changed = waiting.changed();
         let (facts, position) = look(node, merchant, id).await?;
         let known = *known.get_or_insert(facts.now.status);
-        if facts.now.status != known || timeout_at(until, changed).await.is_err() {
+        if facts.now.status != known || while_waiting(timeout_at(until, changed)).await?.is_err() {
             return Ok((facts, position));
         }
     }
