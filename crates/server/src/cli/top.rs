@@ -1,6 +1,6 @@
 //! `paytone top`
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use super::{
     Failure,
@@ -38,10 +38,14 @@ pub async fn run(reach: &Reach, args: Args) -> Result<(), Failure> {
             tokio::time::sleep(pause).await;
             history.take(look(&client).await?);
             let Some(view) = history.view() else { continue };
-            if reach.json {
-                println!("{}", view.json());
+            let shown = if reach.json {
+                format!("{}\n", view.json())
             } else {
-                print!("{}", text(&view));
+                text(&view)
+            };
+            // A closed pipe, as of `head`, is not a fault.
+            if std::io::stdout().write_all(shown.as_bytes()).is_err() {
+                return Ok(());
             }
             if args.once {
                 return Ok(());
