@@ -85,6 +85,12 @@ pub struct Told {
 }
 
 impl Told {
+    /// Nobody leads, or another node is still waiting for the answer to an earlier try.
+    fn says_later(&self) -> bool {
+        self.status == 503
+            || (self.status == 409 && self.json()["code"] == "idempotency_in_progress")
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| {
             panic!(
@@ -177,7 +183,7 @@ impl Wire {
             let place = self.next.fetch_add(1, Ordering::Relaxed) % self.nodes.len();
             let answer = tokio::time::timeout(TRY, self.send(self.nodes[place], call)).await;
             match answer.ok().flatten() {
-                Some(told) if told.status != 503 => return told,
+                Some(told) if !told.says_later() => return told,
                 _ => tokio::time::sleep(PAUSE).await,
             }
         }
