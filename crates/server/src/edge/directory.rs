@@ -189,8 +189,9 @@ impl Directory {
             Some(seen) => seen.clone(),
         };
         let key = subjects.get(seen.subject).await?;
-        let name =
-            text::open(&key, seen.subject, Place::MerchantName, &seen.name).unwrap_or_default();
+        // A payer signs this name: it is never a guess.
+        let name = text::open(&key, seen.subject, Place::MerchantName, &seen.name)
+            .ok_or(SubjectKeyError::Damaged(seen.subject))?;
         let card = MerchantCard {
             id,
             subject: seen.subject,

@@ -1,5 +1,6 @@
 //! Prompts and their answers.
 
+use paytone::edge::text::Place;
 use paytone_domain::payment::Status;
 use serde_json::{Value, json};
 
@@ -24,6 +25,16 @@ async fn status_of(test: &TestNode, id: paytone_domain::ids::PaymentId) -> Statu
         .engine
         .read(move |state, _| state.payments[&id].status);
     read.await.expect("the engine runs").answer
+}
+
+#[tokio::test]
+async fn a_merchants_name_that_cannot_be_read_is_never_shown_as_none() {
+    let (test, shop, phone) = scene().await;
+    test.ask(&shop, Ask::of(ALICE, 12_800)).await;
+    phone.get(&test, "/prompts").await.expect(200);
+    let other = test.merchant_sealed(Place::Refund, "Other", 5942).await;
+    test.ask(&other, Ask::of(ALICE, 100)).await;
+    phone.get(&test, "/prompts").await.refused(500, "internal");
 }
 
 #[tokio::test]

@@ -187,11 +187,17 @@ impl TestNode {
 
     /// A merchant without fees and with high limits, and a key for its client.
     pub async fn merchant(&self, name: &str, category: u16) -> Shop {
+        self.merchant_sealed(Place::MerchantName, name, category)
+            .await
+    }
+
+    /// One whose name is sealed for `place`: readable only if that is where names stand.
+    pub async fn merchant_sealed(&self, place: Place, name: &str, category: u16) -> Shop {
         let subject = self.new_subject().await;
         let key = self.node.subjects.get(subject).await.expect("a key");
         let add = Operation::AddMerchant {
             subject,
-            name: text::seal(&key, subject, Place::MerchantName, name),
+            name: text::seal(&key, subject, place, name),
             category,
             limits: MerchantLimits {
                 payment: amount(100_000_000),

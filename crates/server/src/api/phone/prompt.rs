@@ -18,7 +18,10 @@ use paytone_domain::{
     subscriber::{DeviceStatus, PromptRef},
     time::{Moment, Timestamp},
 };
-use paytone_journal::{PublicIds, subject_keys::SubjectKey};
+use paytone_journal::{
+    PublicIds,
+    subject_keys::{SubjectKey, SubjectKeyError},
+};
 use serde::{Deserialize, Serialize};
 
 use super::session::ActiveDevice;
@@ -236,7 +239,7 @@ pub async fn show(node: &Node, asked: &Asked, payer: Payer) -> Result<Prompt, Pr
             deadline,
         } => {
             let card = merchant_card(node, *merchant).await?;
-            let text = opened(&card, Place::Payment, text);
+            let text = to_be_signed(&card, Place::Payment, text)?;
             Ok(Prompt {
                 id: id.show(&node.ids),
                 kind: "payment",
@@ -264,7 +267,7 @@ pub async fn show(node: &Node, asked: &Asked, payer: Payer) -> Result<Prompt, Pr
             deadline,
         } => {
             let card = merchant_card(node, *merchant).await?;
-            let text = opened(&card, Place::Mandate, text);
+            let text = to_be_signed(&card, Place::Mandate, text)?;
             Ok(Prompt {
                 id: id.show(&node.ids),
                 kind: "mandate",
@@ -357,6 +360,12 @@ pub async fn merchant_card(node: &Node, id: MerchantId) -> Result<Arc<MerchantCa
         .merchant(id, &node.subjects)
         .await?
         .ok_or_else(|| Problem::internal("a merchant is not in the directory"))
+}
+
+/// What a merchant wrote and a payer is to sign: whole, or not at all.
+fn to_be_signed(card: &MerchantCard, place: Place, text: &Sealed) -> Result<PaymentText, Problem> {
+    let opened = text::open_payment(&card.key, card.subject, place, text);
+    Ok(opened.ok_or(SubjectKeyError::Damaged(card.subject))?)
 }
 
 /// What a merchant wrote; empty where it cannot be read any more.
