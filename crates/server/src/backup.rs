@@ -168,7 +168,7 @@ pub async fn back_up(
     };
     // Written last, under another name first: a backup that was cut off has none.
     let (path, half) = (folder.join(MANIFEST), folder.join("manifest.part"));
-    let text = serde_json::to_string_pretty(&manifest).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&manifest).expect("a struct of strings is JSON");
     let mut file = File::create(&half).map_err(at(&half))?;
     file.write_all(text.as_bytes()).map_err(at(&half))?;
     file.sync_all().map_err(at(&half))?;

@@ -6,6 +6,7 @@
 //!                                        └── rejected ──▶ over
 //! ```
 //! **Invariant:** whoever proposed never approves; an approved operation is decided again on the state as it is then.
+//! One piece: what staff can ask, what is answered and what is written down are read together.
 
 mod operation;
 mod perform;

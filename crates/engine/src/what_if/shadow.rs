@@ -1,7 +1,7 @@
 //! By how much the shadow differs from what was, and the decisions that are made on it.
 //!
 //! **Invariant:** a counter has a difference only through a payment that went otherwise, and loses it when the recorded one is
-//! given back.
+//! given back. One piece, as every field has its way in and its way out side by side.
 
 use std::collections::BTreeSet;
 

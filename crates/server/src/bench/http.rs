@@ -1,4 +1,4 @@
-//! `paytone bench http`.
+//! `paytone bench http`. One piece: the loads differ in a few lines each, and are compared with each other.
 
 use std::{
     net::SocketAddr,
