@@ -34,6 +34,8 @@ pub enum Answer {
     Operator(Result<Done, OperatorRefusal>),
     DaySealed(Result<(), SealRefusal>),
     SessionEnded,
+    /// The journal's, from now on.
+    Level(u32),
 }
 
 /// A journal begins once.

@@ -36,6 +36,10 @@ pub enum Command {
     Line(Box<LineRow>),
     Operator(OperatorCommand),
     SealDay(Box<SealedDay>),
+    /// Every node knows this level of events.
+    ActivateLevel {
+        level: u32,
+    },
     /// Ends a session that would last until then.
     EndSession {
         session: SessionId,
@@ -105,6 +109,15 @@ pub fn decide(state: &State, moment: &Moment, actor: Actor, command: Command) ->
         Command::Operator(command) => {
             let (answer, events) = crate::operator::decide(state, moment, actor, command);
             (Answer::Operator(answer), events)
+        }
+        Command::ActivateLevel { level } => {
+            let events = crate::level::decide(state, level);
+            let now = if events.is_empty() {
+                state.level()
+            } else {
+                level
+            };
+            (Answer::Level(now), events)
         }
         Command::EndSession { session, until } => (
             Answer::SessionEnded,

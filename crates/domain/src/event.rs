@@ -22,9 +22,6 @@ use crate::{
     time::{Moment, Timestamp},
 };
 
-/// The level of events that this release writes; see the design's upgrades.
-pub const LEVEL: u32 = 1;
-
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Event {
     /// The first event of every journal.
@@ -85,6 +82,12 @@ pub enum Event {
     DaySealed(#[n(0)] SealedDay),
     #[n(16)]
     Session(#[n(0)] SessionEvent),
+    /// Every node knows this level: from now on its events may be written.
+    #[n(17)]
+    LevelActivated {
+        #[n(0)]
+        level: u32,
+    },
 }
 
 /// [`Due`], as it is written down.
@@ -168,6 +171,7 @@ pub fn evolve(state: &mut State, moment: &Moment, event: &Event) {
                 settings.keyring = *keyring;
             }
         }
+        Event::LevelActivated { level } => crate::level::evolve(state, *level),
         Event::DaySealed(day) => state.sealed_days.push(day.clone()),
         Event::Line(event) => crate::subscriber::evolve_line(state, moment, event),
         Event::Device(event) => crate::subscriber::evolve_device(state, moment, event),

@@ -78,3 +78,66 @@ impl Batch {
         Ok(batch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Core;
+    use paytone_domain::{
+        Command, LEVEL,
+        ids::KeyringFingerprint,
+        money::Currency,
+        time::{Calendar, Timestamp},
+    };
+
+    /// The row that begins a journal, as a release of that level would have written it.
+    fn begun(level: u32) -> paytone_journal::Row {
+        let batch = Batch {
+            moment: Calendar::new("UTC", 0)
+                .expect("a zone")
+                .moment(Timestamp(1)),
+            level,
+            items: vec![Item {
+                actor: Actor::Console,
+                cause: 0,
+                events: vec![Event::Initialized {
+                    currency: Currency::new("CNY", 2).expect("a currency"),
+                    zone: "UTC".to_owned(),
+                    cut_off_minutes: 0,
+                    keyring: KeyringFingerprint([0; 32]),
+                    level,
+                }],
+            }],
+            note: None,
+        };
+        paytone_journal::Row::seal(None, 1, [1; 16], batch.encode())
+    }
+
+    #[test]
+    fn batches_are_of_the_journals_level_and_rise_with_it() {
+        let mut core = Core::new();
+        core.apply(&begun(1)).expect("a batch of an earlier level");
+        let say = |core: &mut Core| {
+            core.note(LeadNote {
+                node: "a".to_owned(),
+                says: Says::Lives,
+            });
+            core.seal([2; 16]).expect("it is noted").batch.level
+        };
+        assert_eq!(say(&mut core), 1);
+        core.decide(Actor::System, 0, Command::ActivateLevel { level: LEVEL });
+        // The batch that activates it can be read by those who know it alone.
+        assert_eq!(say(&mut core), LEVEL);
+        assert_eq!(say(&mut core), LEVEL);
+    }
+
+    #[test]
+    fn a_batch_of_a_later_level_is_not_read() {
+        let row = begun(LEVEL + 1);
+        let unread = BatchError::Level {
+            found: LEVEL + 1,
+            known: LEVEL,
+        };
+        assert_eq!(Core::new().apply(&row), Err(unread));
+    }
+}

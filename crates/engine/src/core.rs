@@ -14,6 +14,7 @@ pub struct Core {
     calendar: Calendar,
     tip: Option<Tip>,
     epoch: u64,
+    /// Its level is told when it is sealed.
     open: Batch,
 }
 
@@ -34,7 +35,7 @@ impl Core {
             epoch: 1,
             open: Batch {
                 moment: Moment::default(),
-                level: paytone_domain::LEVEL,
+                level: 0,
                 items: Vec::new(),
                 note: None,
             },
@@ -152,7 +153,7 @@ impl Core {
         self.advance(wall);
         let batch = Batch {
             moment: self.open.moment,
-            level: self.open.level,
+            level: self.state.level(),
             items: Vec::new(),
             note: Some(note),
         };
@@ -177,7 +178,7 @@ impl Core {
         let items = std::mem::take(&mut self.open.items);
         let batch = Batch {
             moment: self.open.moment,
-            level: self.open.level,
+            level: self.state.level(),
             items,
             note: self.open.note.take(),
         };

@@ -10,6 +10,7 @@ mod endpoints;
 mod enrolment;
 mod funding;
 mod idempotency;
+mod levels;
 mod lines;
 mod mandates;
 mod operators;

@@ -94,6 +94,7 @@ fn kind(event: &Event) -> String {
         Event::Initialized { .. }
         | Event::Fell { .. }
         | Event::KeyringChanged { .. }
+        | Event::LevelActivated { .. }
         | Event::DaySealed(_) => first,
         _ => format!("{first}/{}", words.next().unwrap_or_default()),
     }

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Cluster, ClusterError,
     forward::{FromPeer, SOCKET, VIA},
+    level,
 };
 use crate::admin::AtTheMachine;
 
@@ -39,7 +40,9 @@ impl Listening {
             place: cluster.listen.to_string(),
             why: error.to_string(),
         })?;
-        let router = router.layer(middleware::map_request(mark));
+        let router = router
+            .layer(middleware::map_request(mark))
+            .merge(level::route());
         let acceptor = TlsAcceptor::from(Arc::clone(&cluster.accept));
         let (stop, stopping) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(CONNECTIONS as usize));

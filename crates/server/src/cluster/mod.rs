@@ -11,6 +11,7 @@
 //! | [`forward`] | which requests are sent on, and how |
 //! | [`listen`] | where they arrive |
 //! | [`erasures`] | what each node forgets by itself |
+//! | [`level`] | which events the others can read |
 //! | [`certificates`] | an authority and certificates for a quick start |
 //!
 //! **Invariant:** a request is sent on once at most, and only by a node that proved its name. **Not here:** who leads, which is
@@ -19,6 +20,7 @@
 pub mod certificates;
 pub mod erasures;
 pub mod forward;
+pub mod level;
 mod listen;
 mod tls;
 

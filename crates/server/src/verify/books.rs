@@ -352,6 +352,7 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
         | Event::Session(_)
         | Event::Fell { .. }
         | Event::KeyringChanged { .. }
+        | Event::LevelActivated { .. }
         | Event::DaySealed(_) => None,
     }
 }

@@ -4,6 +4,7 @@
 
 mod bank_order;
 mod funding;
+mod level;
 mod sealing;
 pub mod stand_in_bank;
 
@@ -28,6 +29,7 @@ impl Workers {
             Arc::clone(node),
             stopping.clone(),
         )));
+        tasks.push(tokio::spawn(level::run(Arc::clone(node), stopping.clone())));
         if let Some(bank) = &node.config.bank {
             let source = funding::open(bank)?;
             tasks.push(tokio::spawn(funding::run(

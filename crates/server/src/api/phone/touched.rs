@@ -116,6 +116,7 @@ impl Touched {
             | Event::Session(_)
             | Event::Fell { .. }
             | Event::KeyringChanged { .. }
+            | Event::LevelActivated { .. }
             | Event::DaySealed(_) => {}
         }
     }

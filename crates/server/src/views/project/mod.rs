@@ -136,6 +136,7 @@ impl Tables {
             | Event::Session(_)
             | Event::Fell { .. }
             | Event::KeyringChanged { .. }
+            | Event::LevelActivated { .. }
             | Event::DaySealed(_) => {}
         }
         Ok(())

@@ -97,6 +97,7 @@ impl Tables {
                 | Event::Session(_)
                 | Event::Fell { .. }
                 | Event::KeyringChanged { .. }
+                | Event::LevelActivated { .. }
                 | Event::DaySealed(_) => {}
             }
         }
