@@ -32,6 +32,8 @@ pub enum Fault {
     UnknownNotHappened,
     /// A failed sync: `Broken`, for this append and all later ones; the row waits unsynced for what a crash does to it.
     Broken,
+    /// No room: `Broken`, for this append and all later ones; the row is not there.
+    Full,
     /// `Conflict`, without a rival row. For a real one, append through another handle.
     Conflict,
 }
@@ -210,6 +212,12 @@ impl Disk {
                 self.broken = true;
                 Some(Err(AppendError::Broken(
                     "planned: the sync failed".to_owned(),
+                )))
+            }
+            Some(Fault::Full) => {
+                self.broken = true;
+                Some(Err(AppendError::Broken(
+                    "planned: the disk is full".to_owned(),
                 )))
             }
             Some(Fault::Conflict) => Some(Err(AppendError::Conflict {

@@ -140,7 +140,7 @@ fn payment_fits(state: &State, payment: &Payment, expected: &mut Expected) -> Ch
     })
 }
 
-/// Every payment and mandate has its verdict by its deadline.
+/// Every payment and mandate has its verdict by its deadline, and nothing is left on a grant whose time is over.
 pub fn verdicts(state: &State, now: Timestamp) -> Checked {
     let late = |deadline: Timestamp| deadline <= now;
     for payment in state.payments.values() {
@@ -155,6 +155,12 @@ pub fn verdicts(state: &State, now: Timestamp) -> Checked {
         let waits = mandate.status == MandateStatus::AwaitingApproval && late(mandate.deadline);
         require(!waits, Check::Deadlines, || {
             format!("at {now:?} without a verdict: {mandate:?}")
+        })?;
+    }
+    for lot in state.lots.values().filter(|lot| lot.expired(now)) {
+        let left = state.book.available(Account::Grant(lot.id));
+        require(left.is_zero(), Check::Deadlines, || {
+            format!("at {now:?} there is {left:?} on {lot:?}")
         })?;
     }
     Ok(())

@@ -253,6 +253,9 @@ impl World {
                 match outcome {
                     Some(Outcome::Done { .. }) => EffectOutcome::Done,
                     Some(Outcome::Refused { .. }) => EffectOutcome::Refused,
+                    None if mutation == Some(Mutation::SilenceMeansRefused) => {
+                        EffectOutcome::Refused
+                    }
                     Some(Outcome::Unknown { .. }) | None => EffectOutcome::Unknown,
                 },
             )

@@ -9,7 +9,8 @@ use paytone_domain::{
     ids::EffectId,
     ledger::{Account, Entry},
     payment::PaymentEvent,
-    subscriber::PhoneEvent,
+    subscriber::{PhoneEvent, SubscriberStatus},
+    time::{Moment, Timestamp},
 };
 use paytone_engine::{Batch, effects};
 
@@ -30,6 +31,7 @@ struct Order {
 pub struct Follower {
     pub state: State,
     pub seq: u64,
+    last: Option<Moment>,
     /// Every effect that was ever wanted.
     effects: BTreeMap<EffectId, Effect>,
     orders: BTreeMap<String, Order>,
@@ -52,8 +54,20 @@ impl Follower {
             format!("batch {seq} became durable after batch {}", self.seq)
         })?;
         self.seq = seq;
+        let (now, date) = (batch.moment.now, batch.moment.date);
+        let moves_on = self
+            .last
+            .is_none_or(|last| last.now <= now && last.date <= date);
+        require(moves_on, Check::Clock, || {
+            format!(
+                "batch {seq} is of {:?}, after {:?}",
+                batch.moment, self.last
+            )
+        })?;
+        self.last = Some(batch.moment);
         for event in batch.items.iter().flat_map(|item| &item.events) {
             self.note(event);
+            self.check_refund(event, batch.moment.now)?;
             let held = match (mutation, event) {
                 (Some(Mutation::KeepHold), Event::Payment(PaymentEvent::Ended { id, .. })) => {
                     self.held_by(*id)
@@ -74,6 +88,59 @@ impl Follower {
             {
                 self.post_again(entry);
             }
+        }
+        Ok(())
+    }
+
+    /// A refund gives each leg's part back to the very source it came from, as long as that is there to take it.
+    fn check_refund(&self, event: &Event, now: Timestamp) -> Checked {
+        let Event::Payment(PaymentEvent::Refunded {
+            id, parts, entry, ..
+        }) = event
+        else {
+            return Ok(());
+        };
+        let Some(payment) = self.state.payments.get(id) else {
+            return Ok(());
+        };
+        let Some(payer) = payment.payer.and_then(|id| self.state.subscribers.get(id)) else {
+            return Ok(());
+        };
+        let is_here = !matches!(
+            payer.status,
+            SubscriberStatus::Closed | SubscriberStatus::Erased
+        );
+        let mut wanted: BTreeMap<Account, i64> = BTreeMap::new();
+        for (place, part) in parts {
+            let Some(leg) = payment.legs.get(usize::from(*place)) else {
+                continue;
+            };
+            let takes = match leg.source {
+                Source::Grant(lot) => {
+                    let lot = self.state.lots.get(&lot);
+                    is_here && lot.is_some_and(|lot| !lot.expired(now))
+                }
+                Source::Balance => is_here,
+                Source::Bill => true,
+                // It waits in suspense until the bank has given it back.
+                Source::Bank => continue,
+            };
+            if takes {
+                *wanted.entry(leg.source.account(payer.id)).or_default() += part.minor();
+            }
+        }
+        for (account, minor) in wanted {
+            let legs = entry.legs().iter();
+            let back: i64 = legs
+                .filter(|leg| leg.account == account)
+                .map(|leg| leg.minor)
+                .sum();
+            // More may come from a grant whose time is over.
+            require(back >= minor, Check::Refunds, || {
+                format!(
+                    "{account:?} gets {back} of the {minor} that {id:?} took from it: {entry:?}"
+                )
+            })?;
         }
         Ok(())
     }

@@ -112,6 +112,10 @@ pub enum Happening {
     },
     Crash,
     Starts,
+    /// Somebody sets the machine's clock, or it is corrected.
+    ClockJumps,
+    /// From now on the disk is full, for a while.
+    DiskFills,
     Answered {
         call: CallId,
         told: Told,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   merchants, phones, staff ──▶ network that loses, delays, repeats ──▶ process: Pipeline, MemoryJournal, worker
-//!        ▲                                                                   │ crashes, starts, slow and broken disks
+//!        ▲                                                                   │ crashes, starts; slow, full, broken disks; clocks that jump
 //!        └────────── answers, prompts ◀──────────────────────────────────────┴──▶ stand-in bank with moods
 //! ```
 //! The engine's pipeline, the replay, the worker's step, the reading of the bank's answers and the bank itself are the very

@@ -122,13 +122,21 @@ impl World {
 
     fn send_batch(&mut self) -> Checked {
         let id = self.random.bytes();
+        let wall = self.wall();
         let Some(process) = &mut self.process else {
             return Ok(());
         };
-        let Some(row) = process.pipeline.next_row(|| id) else {
+        let Some(mut row) = process.pipeline.next_row(|| id) else {
             return Ok(());
         };
         let life = process.life;
+        let other = self
+            .mutation
+            .and_then(|mutation| mutation.decided(&row, &self.follower.state, wall));
+        process.decides_wrongly = other.is_some();
+        if let Some(other) = other {
+            row = other;
+        }
         let early = (self.mutation == Some(Mutation::CallBeforeDurable)).then(|| row.body.clone());
         process.row = Some(row);
         self.queue.push(0, Happening::Appends { life });
@@ -149,7 +157,10 @@ impl World {
 
     /// The journal's thread: appends the row, and the same again where it is unknown whether it got in.
     pub fn appends(&mut self, life: u64) -> Checked {
-        if !self.settling && self.random.chance(2) {
+        let is_full = !self.settling && self.queue.now() < self.full_until;
+        if is_full {
+            self.journal.plan(Fault::Full);
+        } else if !self.settling && self.random.chance(2) {
             let fault = match self.random.below(8) {
                 0 => Fault::Broken,
                 1 => Fault::Conflict,
@@ -176,6 +187,11 @@ impl World {
                 let after = self.random.between(10, 1_000);
                 self.queue.push(after, Happening::Appends { life });
             }
+            Some(Err(AppendError::Broken(_)))
+                if self.mutation == Some(Mutation::GoOnAfterFailedSync) =>
+            {
+                return self.appended();
+            }
             Some(Err(error @ (AppendError::Conflict { .. } | AppendError::Broken(_)))) => {
                 self.crash(error.code());
             }
@@ -200,6 +216,10 @@ impl World {
             return Ok(());
         };
         process.row = None;
+        if process.decides_wrongly {
+            self.crash("a wrong decision is durable");
+            return Ok(());
+        }
         let Some((durable, replies)) = process.pipeline.appended() else {
             return Ok(());
         };
@@ -303,6 +323,9 @@ impl World {
         };
         self.note(|| format!("CRASH: {why}; a row under way is {unsynced:?}"));
         self.journal.crash_with(unsynced);
+        if self.mutation == Some(Mutation::SkipSync) && self.random.chance(50) {
+            self.journal.lose_last(1 + self.random.below(3));
+        }
         drop(process);
         let long = self.random.chance(6);
         let after = self.random.between(10, if long { 600_000 } else { 3_000 });
@@ -344,6 +367,38 @@ impl World {
         }
         self.wake(1);
         Ok(())
+    }
+
+    /// A little, by a correction; or far, by hand.
+    pub fn clock_jumps(&mut self) {
+        if self.settling {
+            return;
+        }
+        let most = if self.random.chance(15) {
+            3 * 3_600_000
+        } else {
+            90_000
+        };
+        self.skew_ms = self.random.between(-most, most);
+        self.clock_jumps += 1;
+        let skew = self.skew_ms;
+        self.note(|| format!("CLOCK is {skew} ms off"));
+        // A process looks at the clock at least once a second.
+        self.wake(1_000);
+        let after = self.random.between(30_000, 900_000);
+        self.queue.push(after, Happening::ClockJumps);
+    }
+
+    /// Until somebody makes room; the process starts again and again meanwhile.
+    pub fn disk_fills(&mut self) {
+        if self.settling {
+            return;
+        }
+        self.full_disks += 1;
+        self.full_until = self.queue.now() + self.random.between(100, 30_000);
+        self.note(|| "DISK full".to_owned());
+        let after = self.random.between(120_000, 1_800_000);
+        self.queue.push(after, Happening::DiskFills);
     }
 
     /// The state that decisions made is the state that the journal makes.

@@ -39,6 +39,8 @@ pub struct Process {
     pub inbox: VecDeque<Input>,
     /// The row that is being appended.
     pub row: Option<Row>,
+    /// A bug put in on purpose made it say something else.
+    pub decides_wrongly: bool,
     pub worker: effects::Step,
     /// The exchange with the bank that each effect waits for.
     pub exchanges: BTreeMap<EffectId, u64>,
@@ -101,6 +103,7 @@ impl Process {
             journal,
             inbox: VecDeque::new(),
             row: None,
+            decides_wrongly: false,
             worker: effects::Step::new(effects::Options {
                 in_flight: 1,
                 ..effects::Options::default()

@@ -25,6 +25,8 @@ pub struct Report {
     pub steps: u64,
     pub virtual_seconds: i64,
     pub crashes: u64,
+    pub clock_jumps: u64,
+    pub full_disks: u64,
     pub batches: u64,
     pub answers: u64,
     pub payments: u64,
@@ -88,6 +90,8 @@ pub fn run(seed: u64, steps: u64, mutation: Option<Mutation>) -> Result<Report, 
 fn play(world: &mut World, steps: u64) -> Checked {
     open(world)?;
     world.queue.push(30_000, Happening::Crash);
+    world.queue.push(45_000, Happening::ClockJumps);
+    world.queue.push(90_000, Happening::DiskFills);
     world.queue.push(10_000, Happening::Mood);
     world.queue.push(60_000, Happening::Clerk);
     world.queue.push(5_000, Happening::Staff);
@@ -182,6 +186,8 @@ fn report(world: &World) -> Report {
         steps: world.steps,
         virtual_seconds: world.queue.now() / 1_000,
         crashes: world.crashes,
+        clock_jumps: world.clock_jumps,
+        full_disks: world.full_disks,
         batches: world.follower.seq,
         answers: world.released,
         payments: count(state.payments.len()),

@@ -9,6 +9,10 @@ pub enum Check {
     Holds,
     /// Something that was due was not decided.
     Deadlines,
+    /// Engine time or a business date went back.
+    Clock,
+    /// A refund went elsewhere than where its money had come from.
+    Refunds,
     /// What was answered is not so any more.
     Answered,
     /// One idempotency key was answered in two ways.

@@ -32,6 +32,8 @@ pub struct World {
     pub life: u64,
     /// The machine's clock is wrong by so much.
     pub skew_ms: i64,
+    /// No row finds room on the disk until then.
+    pub full_until: i64,
     pub bank: stand_in_bank::Core,
     pub follower: Follower,
     pub promises: Promises,
@@ -43,6 +45,8 @@ pub struct World {
     pub settling: bool,
     pub steps: u64,
     pub crashes: u64,
+    pub clock_jumps: u64,
+    pub full_disks: u64,
     pub released: u64,
     /// When the worker is ticked next, in which life.
     pub worker_due: Option<(Timestamp, u64)>,
@@ -53,7 +57,9 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let journal = MemoryJournal::new();
-        journal.hold_syncs();
+        if mutation != Some(Mutation::SkipSync) {
+            journal.hold_syncs();
+        }
         Self {
             random: Random::new(seed),
             queue: Queue::default(),
@@ -62,6 +68,7 @@ impl World {
             journal,
             life: 0,
             skew_ms: 0,
+            full_until: 0,
             bank: stand_in_bank::Core::new(),
             follower: Follower::default(),
             promises: Promises::default(),
@@ -72,6 +79,8 @@ impl World {
             settling: false,
             steps: 0,
             crashes: 0,
+            clock_jumps: 0,
+            full_disks: 0,
             released: 0,
             worker_due: None,
             next_token: 1,
@@ -165,6 +174,8 @@ impl World {
                 }
             }
             Happening::Starts => return self.start(),
+            Happening::ClockJumps => self.clock_jumps(),
+            Happening::DiskFills => self.disk_fills(),
             Happening::Answered { call, told } => return self.answered(call, told),
             Happening::Repeats(call) => {
                 if self.calls.get(&call).is_some_and(|call| !call.is_answered) {

@@ -9,12 +9,18 @@ const STEPS: u64 = 8_000;
 fn found_by(mutation: Mutation) -> &'static [Check] {
     match mutation {
         Mutation::AnswerBeforeDurable => &[Check::Answered, Check::Keys],
+        Mutation::SkipSync => &[Check::Answered, Check::Replay, Check::Journal],
+        Mutation::GoOnAfterFailedSync => &[Check::Journal, Check::Answered],
         Mutation::ForgetKeysOnReplay => &[Check::Keys],
         Mutation::KeepHold => &[Check::Holds, Check::Replay],
         Mutation::PostResultTwice => &[Check::Books, Check::Replay],
         Mutation::CallBeforeDurable => &[Check::Settled, Check::Bank],
         Mutation::ReferencePerAttempt => &[Check::Bank],
-        Mutation::SkipDeadlines => &[Check::Deadlines],
+        Mutation::SilenceMeansRefused => &[Check::Settled],
+        Mutation::SkipDeadlines | Mutation::DropGrantExpiry => &[Check::Deadlines],
+        Mutation::ForgetLotOnRefund => &[Check::Refunds],
+        Mutation::LoseGiveBack => &[Check::Books],
+        Mutation::ClockGoesBack => &[Check::Clock],
     }
 }
 
@@ -30,5 +36,9 @@ fn every_mutation_is_found_by_the_check_that_is_there_for_it() {
             "{mutation:?} is found by another check: {failure}"
         );
         assert!(!failure.trace.is_empty(), "{mutation:?} left no trace");
+        println!(
+            "{mutation:?}: seed {}, step {}, {:?}",
+            failure.seed, failure.step, failure.violation.check
+        );
     }
 }

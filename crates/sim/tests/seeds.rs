@@ -9,10 +9,13 @@ const STEPS: u64 = 10_000;
 #[test]
 fn fixed_seeds_find_nothing_and_meet_every_kind_of_event() {
     let mut met: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut clock_jumps, mut full_disks) = (0, 0);
     for seed in SEEDS {
         match sim::run(seed, STEPS, None) {
             Ok(report) => {
                 assert!(report.crashes > 0, "seed {seed} met no crash");
+                clock_jumps += report.clock_jumps;
+                full_disks += report.full_disks;
                 for (event, times) in report.met {
                     *met.entry(event).or_default() += times;
                 }
@@ -20,6 +23,7 @@ fn fixed_seeds_find_nothing_and_meet_every_kind_of_event() {
             Err(failure) => panic!("{failure}"),
         }
     }
+    assert!(clock_jumps > 0 && full_disks > 0);
     let missing: Vec<_> = EVENTS
         .iter()
         .filter(|event| !met.contains_key(**event))

@@ -1,5 +1,5 @@
 //! Several nodes on one journal, in virtual time: crashes, hung leaders that wake up, appends whose answer is lost or that arrive
-//! late, and a journal that goes back.
+//! late, clocks that jump, and a journal that goes back.
 //!
 //! ```text
 //!   clients ──▶ any node ── not leading ──▶ "try again"
@@ -8,7 +8,7 @@
 //! [`paytone_engine::leadership`] and the pipeline are the very code of production; threads and waits are played here.
 //!
 //! **Checked:** what is answered is in the journal; one key has one answer and one effect; what a client knows is there is never
-//! refused as unknown; a read shows exactly its position; after all faults every node has the state that the journal makes; a
+//! refused as unknown; a read shows exactly its position, and a leader's nothing older than what anybody was told before; after all faults every node has the state that the journal makes; a
 //! node that took in what a journal lacks says nothing more and stops.
 
 mod node;
@@ -23,8 +23,29 @@ pub enum Mutation {
     DoubleApplyAfterTakeOver,
     /// A lost lead keeps what was not durable.
     KeepStateOfLostLead,
+    /// Answers leave before the batch they rest on is durable.
+    AnswerBeforeDurable,
+    /// A new leader answers before one further row of its own is durable.
+    AnswerEarlyAfterTakeOver,
+    /// A leader that hung answers from memory, however long ago its last row was.
+    StaleLeaderAnswers,
+    /// Who finds its position taken appends the same batch after whatever is there.
+    AppendAfterConflict,
+    /// An append whose answer got lost is not repeated as it was, but as a row of its own.
+    RepeatUnknownAnew,
+    /// A journal that went back is followed as if nothing were missing.
+    GoOnAfterWentBack,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 2] = [Self::DoubleApplyAfterTakeOver, Self::KeepStateOfLostLead];
+    pub const ALL: [Self; 8] = [
+        Self::DoubleApplyAfterTakeOver,
+        Self::KeepStateOfLostLead,
+        Self::AnswerBeforeDurable,
+        Self::AnswerEarlyAfterTakeOver,
+        Self::StaleLeaderAnswers,
+        Self::AppendAfterConflict,
+        Self::RepeatUnknownAnew,
+        Self::GoOnAfterWentBack,
+    ];
 }

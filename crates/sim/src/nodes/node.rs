@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use paytone_domain::{Actor, Answer, Command, State, time::Timestamp};
 use paytone_engine::{
     Answered, Core, LeadNote, Pipeline, Says,
-    leadership::{Glance, Input, Leadership, Options, Output, Uptime, glance},
+    leadership::{Glance, Input, Leadership, Options, Output, Role, Uptime, glance},
 };
 use paytone_journal::{
     AppendError, ChainVerifier, Journal, JournalReader, MemoryJournal, Row, Tip,
@@ -25,7 +25,11 @@ pub type Asked = (usize, Option<(Actor, Command)>);
 pub enum Told {
     Answer(usize, Answer),
     /// Payments and merchants.
-    Seen((usize, usize)),
+    Seen {
+        request: usize,
+        by_leader: bool,
+        counts: (usize, usize),
+    },
 }
 
 pub enum Phase {
@@ -99,6 +103,12 @@ impl Node {
         self.phase = Phase::Following(Box::new(Core::new()));
     }
 
+    /// A node that was suspended sees it by its wall clock alone.
+    pub fn clock_jumps(&mut self, ms: i64) {
+        self.skew_ms += ms;
+        self.uptime_ms += ms.max(0);
+    }
+
     pub fn tip(&self) -> Option<Tip> {
         match &self.phase {
             Phase::Following(core) | Phase::Standing(core, _) => core.tip(),
@@ -139,15 +149,20 @@ impl Node {
         }
     }
 
-    fn reads(&mut self, core: &Core) -> Vec<Answered<Told>> {
+    /// Answers the reads among the first `most` that wait; whoever wanted something decided is told to ask elsewhere.
+    fn reads(&mut self, core: &Core, most: usize) -> Vec<Answered<Told>> {
         let position = core.tip().map_or(0, |tip| tip.seq);
         let reads = self
             .inbox
-            .drain(..)
+            .drain(..most.min(self.inbox.len()))
             .filter(|(_, command)| command.is_none());
         reads
-            .map(|_| Answered {
-                answer: Told::Seen(seen(core.state())),
+            .map(|(id, _)| Answered {
+                answer: Told::Seen {
+                    request: id,
+                    by_leader: false,
+                    counts: seen(core.state()),
+                },
                 position,
             })
             .collect()
@@ -161,7 +176,7 @@ impl Node {
     }
 
     fn follow(&mut self, around: &mut Around<'_>, mut core: Box<Core>) -> Vec<Answered<Told>> {
-        let out = self.reads(&core);
+        let out = self.reads(&core, usize::MAX);
         let began = self.uptime(around.now);
         if around.random.chance(4) {
             // The journal could not be read.
@@ -182,13 +197,16 @@ impl Node {
             Glance::More => {
                 let mut chain = ChainVerifier::after(core.tip());
                 for row in rows(around.journal, core.tip().map_or(0, |tip| tip.seq)) {
-                    if chain.accept(&row).is_err() {
+                    if chain.accept(&row).is_err()
+                        && around.mutation != Some(Mutation::GoOnAfterWentBack)
+                    {
                         self.phase = Phase::Stopped;
                         return Vec::new();
                     }
                     self.take(around, &mut core, &row);
                 }
             }
+            Glance::Less if around.mutation == Some(Mutation::GoOnAfterWentBack) => {}
             Glance::Less => {
                 self.phase = Phase::Stopped;
                 return Vec::new();
@@ -217,7 +235,9 @@ impl Node {
         mut core: Box<Core>,
         row: Row,
     ) -> Vec<Answered<Told>> {
-        let out = self.reads(&core);
+        // The rest waits until it is known who leads.
+        let some = around.random.below(self.inbox.len() + 1);
+        let out = self.reads(&core, some);
         let now = self.uptime(around.now);
         match Self::append(around, &row) {
             Err(AppendError::Unknown(_)) => self.phase = Phase::Standing(core, row),
@@ -240,7 +260,9 @@ impl Node {
                     drop(core.apply(&row));
                 }
                 let mut pipeline = Pipeline::new(*core, BATCH_ITEMS);
-                pipeline.note(self.note(Says::Leads));
+                if around.mutation != Some(Mutation::AnswerEarlyAfterTakeOver) {
+                    pipeline.note(self.note(Says::Leads));
+                }
                 self.phase = Phase::Leading(Box::new(pipeline), None);
             }
         }
@@ -259,7 +281,16 @@ impl Node {
             && !around.random.chance(40)
         {
             match Self::append(around, offered) {
-                Err(AppendError::Unknown(_)) => {}
+                Err(AppendError::Unknown(_)) => {
+                    if around.mutation == Some(Mutation::RepeatUnknownAnew) {
+                        row = Some(Self::anew(around, offered));
+                    }
+                }
+                Err(AppendError::Conflict { .. })
+                    if around.mutation == Some(Mutation::AppendAfterConflict) =>
+                {
+                    row = Some(Self::anew(around, offered));
+                }
                 Err(AppendError::Conflict { .. }) => {
                     let lost = offered.clone();
                     return self.lost(around, *pipeline, lost);
@@ -283,7 +314,9 @@ impl Node {
             }
         }
         pipeline.advance(Timestamp(around.wall + self.skew_ms));
-        if now >= self.leadership.names_itself_at() {
+        let answers_from_memory = self.answers_from_memory(around.mutation);
+        let names_itself = now >= self.leadership.names_itself_at();
+        if names_itself && !answers_from_memory {
             pipeline.note(self.note(Says::Lives));
         }
         while pipeline.room() > 0
@@ -293,14 +326,29 @@ impl Node {
                 Some((actor, command)) => {
                     Told::Answer(id, pipeline.decide(actor, id as u64, command))
                 }
-                None => Told::Seen(seen(pipeline.state())),
+                None => Told::Seen {
+                    request: id,
+                    by_leader: true,
+                    counts: seen(pipeline.state()),
+                },
             };
+            if around.mutation == Some(Mutation::AnswerBeforeDurable) {
+                let position = pipeline.durable().map_or(0, |tip| tip.seq);
+                out.push(Answered {
+                    answer: told,
+                    position,
+                });
+                continue;
+            }
             let until = self.leadership.fresh_until();
             let is_fresh = until.is_some_and(|until| now < until);
-            if !is_fresh {
+            if !is_fresh && !answers_from_memory {
                 pipeline.note(self.note(Says::Lives));
             }
             out.extend(pipeline.rest_on(told));
+        }
+        if names_itself {
+            pipeline.note(self.note(Says::Lives));
         }
         if row.is_none() {
             let names = pipeline.is_noted();
@@ -312,6 +360,23 @@ impl Node {
         }
         self.phase = Phase::Leading(pipeline, row);
         out
+    }
+
+    /// Bugs under which nothing that this node says needs a row of its own.
+    fn answers_from_memory(&self, mutation: Option<Mutation>) -> bool {
+        matches!(
+            (mutation, self.leadership.role()),
+            (Some(Mutation::AnswerEarlyAfterTakeOver), Role::Confirming)
+                | (Some(Mutation::StaleLeaderAnswers), Role::Leading)
+        )
+    }
+
+    /// The batch of `row` as the row after whatever the journal ends with.
+    fn anew(around: &mut Around<'_>, row: &Row) -> Row {
+        let id = around.random.bytes();
+        let last = end(around.journal);
+        let epoch = last.map_or(row.epoch, |tip| tip.epoch.max(row.epoch));
+        Row::seal(last, epoch, id, row.body.clone())
     }
 
     /// Somebody else appended.
@@ -345,7 +410,8 @@ impl Node {
                 }
             },
         };
-        if !Self::holds(around, core.tip()) {
+        if !Self::holds(around, core.tip()) && around.mutation != Some(Mutation::GoOnAfterWentBack)
+        {
             self.phase = Phase::Stopped;
             return Vec::new();
         }

@@ -65,6 +65,8 @@ struct Request {
     kind: Kind,
     asks: Option<(Actor, Command)>,
     told: Option<Answer>,
+    /// The latest position that anybody had been told of when it was first sent.
+    after: u64,
 }
 
 struct World {
@@ -87,6 +89,8 @@ struct World {
     /// Who had taken in what was lost.
     ahead: Vec<usize>,
     answers: u64,
+    /// The latest position that anybody was told of.
+    told_of: u64,
     trace: VecDeque<String>,
 }
 
@@ -136,6 +140,7 @@ impl World {
             lost_at: 0,
             ahead: Vec::new(),
             answers: 0,
+            told_of: 0,
             trace: VecDeque::new(),
         }
     }
@@ -234,13 +239,19 @@ impl World {
             kind,
             asks,
             told: None,
+            after: self.told_of,
         });
         self.requests.len() - 1
     }
 
     fn deliver(&mut self, place: usize, id: usize) {
         let asked = (id, self.requests[id].asks.clone());
-        self.nodes[place].inbox.push_back(asked);
+        let node = &mut self.nodes[place];
+        node.inbox.push_back(asked);
+        // Of those who ask a node that hangs, who has waited longest gives up.
+        if self.now < node.hung_until && node.inbox.len() > 3 {
+            node.inbox.pop_front();
+        }
     }
 
     fn clients(&mut self) {
@@ -319,9 +330,11 @@ impl World {
                 Fault::UnknownNotHappened
             });
         }
-        let standing = |node: &Node| matches!(node.phase, Phase::Standing(..));
+        let now = self.now;
+        let standing =
+            |node: &Node| matches!(node.phase, Phase::Standing(..)) && node.hung_until <= now;
         let standing = self.nodes.iter().position(standing);
-        let often = if standing.is_some() { 8 } else { 300 };
+        let often = if standing.is_some() { 4 } else { 200 };
         if !self.random.number().is_multiple_of(often) {
             return Ok(());
         }
@@ -340,8 +353,17 @@ impl World {
         if let Some(row) = under_way
             && self.random.chance(50)
         {
-            let at = self.now + self.random.between(1, 2 * TAKE_OVER_MS);
+            // Soon enough that nobody else has stood yet, or at any time.
+            let soon = standing.is_some() && self.random.chance(70);
+            let most = if soon { 40 } else { 2 * TAKE_OVER_MS };
+            let at = self.now + self.random.between(1, most);
             self.late.push((at, row));
+        }
+        if self.random.chance(10) {
+            let ms = self.random.between(-60_000, 60_000);
+            self.nodes[place].clock_jumps(ms);
+            self.note(format!("the clock of node {place} jumps by {ms} ms"));
+            return Ok(());
         }
         if matches!(self.nodes[place].phase, Phase::Down) {
             self.note(format!("node {place} starts"));
@@ -351,7 +373,8 @@ impl World {
             });
         }
         if self.random.chance(70) {
-            let hangs = self.random.between(100, 3 * TAKE_OVER_MS);
+            let most = if standing.is_some() { 5 } else { 3 };
+            let hangs = self.random.between(100, most * TAKE_OVER_MS);
             self.nodes[place].hung_until = self.now + hangs;
             self.note(format!("node {place} hangs for {hangs} ms"));
         } else {
@@ -404,8 +427,19 @@ impl World {
             });
         }
         self.answers += 1;
+        self.told_of = self.told_of.max(position);
         match answer {
-            Told::Seen(told) => {
+            Told::Seen {
+                request,
+                by_leader,
+                counts: told,
+            } => {
+                let after = self.requests[request].after;
+                require(!by_leader || position >= after, Check::Answered, || {
+                    format!(
+                        "node {place} leads and showed {position}, somebody had been told of {after}"
+                    )
+                })?;
                 // A leader looks between the items of a batch, too.
                 let at = |seq: u64| self.shown.get(&seq).copied();
                 let (least, most) = (at(position.saturating_sub(1)), at(position));
