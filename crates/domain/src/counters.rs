@@ -1,6 +1,6 @@
 //! Counters that start again with every business day, month or hour.
 
-use minicbor::Encode;
+use minicbor::{Decode, Encode};
 
 use crate::{
     money::Amount,
@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Amounts added up over a business day and a month.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Spent {
     #[n(0)]
     date: BusinessDate,
@@ -68,7 +68,7 @@ impl Spent {
 }
 
 /// Something counted per business day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Daily {
     #[n(0)]
     date: BusinessDate,
@@ -102,7 +102,7 @@ impl Daily {
 }
 
 /// Something counted per hour of engine time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Hourly {
     #[n(0)]
     hour: i64,

@@ -79,6 +79,23 @@ impl Repeats {
         })
     }
 
+    /// One more of those that [`Self::iter`] gives, in its order; false if the key is there already.
+    pub(crate) fn restore(
+        &mut self,
+        at: Timestamp,
+        key: RepeatKey,
+        body: BodyHash,
+        answer: Recorded,
+    ) -> bool {
+        self.order.push_back((at, key));
+        self.kept.insert(key, Kept { body, answer }).is_none()
+    }
+
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.kept.reserve(count);
+        self.order.reserve(count);
+    }
+
     pub fn len(&self) -> usize {
         self.kept.len()
     }

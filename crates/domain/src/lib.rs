@@ -36,6 +36,7 @@ pub mod risk;
 pub mod sealed_day;
 pub mod session;
 mod state;
+pub mod stored;
 pub mod subscriber;
 pub mod time;
 

@@ -27,6 +27,11 @@ impl EndedSessions {
         self.0.contains_key(session)
     }
 
+    /// One that was ended; false if it is there already.
+    pub(crate) fn restore(&mut self, session: SessionId, until: Timestamp) -> bool {
+        self.0.insert(session, until).is_none()
+    }
+
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (SessionId, Timestamp)> + '_ {
         self.0.iter().map(|(session, until)| (*session, *until))
     }

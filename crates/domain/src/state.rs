@@ -1,5 +1,6 @@
 //! The whole state that decisions rest on, derived from events alone.
 
+use minicbor::{Decode, Encode};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
@@ -26,12 +27,17 @@ use crate::{
 };
 
 /// What was settled when the journal began.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Settings {
+    #[n(0)]
     pub currency: Currency,
+    #[n(1)]
     pub zone: String,
+    #[n(2)]
     pub cut_off_minutes: u16,
+    #[n(3)]
     pub keyring: KeyringFingerprint,
+    #[n(4)]
     pub level: u32,
 }
 
@@ -68,6 +74,10 @@ impl<T> Numbered<T> {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.0.reserve(count);
     }
 
     fn next(&self) -> u64 {

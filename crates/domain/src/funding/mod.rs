@@ -123,13 +123,19 @@ pub struct Share {
 }
 
 /// A share under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct FundingLeg {
+    #[n(0)]
     pub source: Source,
+    #[n(1)]
     pub amount: Amount,
+    #[n(2)]
     pub state: LegState,
+    #[n(3)]
     pub captured: Amount,
+    #[n(4)]
     pub refunded: Amount,
     /// What was asked of the outside world to collect it.
+    #[n(5)]
     pub effect: Option<EffectId>,
 }

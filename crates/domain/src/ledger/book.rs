@@ -1,14 +1,17 @@
 //! What every account holds now.
 
+use minicbor::{Decode, Encode};
 use rustc_hash::FxHashMap;
 
 use super::{Account, Entry};
 use crate::money::Amount;
 
 /// What is on an account, and how much of it is reserved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Balance {
+    #[n(0)]
     pub posted: i64,
+    #[n(1)]
     pub held: i64,
 }
 
@@ -73,6 +76,15 @@ impl Book {
         let balance = self.balances.entry(account).or_default();
         balance.held -= amount.minor();
         assert!(balance.held >= 0, "{account:?} released more than was held");
+    }
+
+    /// A balance as it was; false if there is one already.
+    pub(crate) fn restore(&mut self, account: Account, balance: Balance) -> bool {
+        self.balances.insert(account, balance).is_none()
+    }
+
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.balances.reserve(count);
     }
 
     /// Every account with what is on it, in no particular order.

@@ -78,21 +78,33 @@ pub struct Terms {
     pub ends_on: BusinessDate,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Mandate {
+    #[n(0)]
     pub id: MandateId,
+    #[n(1)]
     pub merchant: MerchantId,
+    #[n(2)]
     pub payer: Option<SubscriberId>,
+    #[n(3)]
     pub terms: Terms,
     /// Description and reference, sealed under the merchant's key.
+    #[n(4)]
     pub text: Sealed,
+    #[n(5)]
     pub codes: MatchCodes,
+    #[n(6)]
     pub status: MandateStatus,
     /// Why the payer was never asked; the merchant does not learn it.
+    #[n(7)]
     pub veto: Option<Veto>,
+    #[n(8)]
     pub created_at: Timestamp,
+    #[n(9)]
     pub deadline: Timestamp,
+    #[n(10)]
     pub approved_at: Option<Timestamp>,
+    #[n(11)]
     pub charged: Spent,
 }
 

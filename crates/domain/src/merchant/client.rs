@@ -15,12 +15,16 @@ const MOST_ENDPOINTS: usize = 10;
 const ROTATION: i64 = DAY;
 
 /// Where webhooks go. Address and secrets are sealed by the keyring.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Endpoint {
+    #[n(0)]
     pub id: EndpointId,
+    #[n(1)]
     pub url: Sealed,
+    #[n(2)]
     pub secret: Sealed,
     /// The secret before the last rotation and until when it still signs.
+    #[n(3)]
     pub previous: Option<(Sealed, Timestamp)>,
 }
 

@@ -26,34 +26,51 @@ pub struct MerchantLimits {
     pub daily: Amount,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct ClientKey {
+    #[n(0)]
     pub id: ClientKeyId,
+    #[n(1)]
     pub hash: ClientKeyHash,
+    #[n(2)]
     pub label: String,
+    #[n(3)]
     pub revoked: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Merchant {
+    #[n(0)]
     pub id: MerchantId,
     /// Names the key that the merchant's name and payment texts are sealed under.
+    #[n(1)]
     pub subject: u64,
     /// The name people see, sealed.
+    #[n(2)]
     pub name: Sealed,
     /// Merchant category code (ISO 18245).
+    #[n(3)]
     pub category: u16,
+    #[n(4)]
     pub blocked: bool,
+    #[n(5)]
     pub limits: MerchantLimits,
+    #[n(6)]
     pub plan: PricePlan,
+    #[n(7)]
     pub keys: Vec<ClientKey>,
+    #[n(8)]
     pub endpoints: Vec<Endpoint>,
     /// What payers approved, less what then did not come.
+    #[n(9)]
     pub taken: Spent,
+    #[n(10)]
     pub prompts: Hourly,
     /// Wrong match codes and reports.
+    #[n(11)]
     pub wrong_codes: Daily,
     /// Payments and mandates that wait for an answer, whoever's number was typed.
+    #[n(12)]
     pub open: u32,
 }
 

@@ -66,25 +66,35 @@ impl Role {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Operator {
+    #[n(0)]
     pub id: OperatorId,
     /// What they sign in as.
+    #[n(1)]
     pub name: String,
+    #[n(2)]
     pub role: Role,
     /// Password verifier, sealed by the keyring.
+    #[n(3)]
     pub password: Sealed,
     /// How often it was set anew: sessions from before are over.
+    #[n(4)]
     pub passwords_before: u32,
+    #[n(5)]
     pub removed: bool,
 }
 
 /// An operation that waits for a second person.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Proposal {
+    #[n(0)]
     pub id: ProposalId,
+    #[n(1)]
     pub by: OperatorId,
+    #[n(2)]
     pub operation: Operation,
+    #[n(3)]
     pub proposed_at: Timestamp,
 }
 

@@ -120,33 +120,56 @@ pub enum CaptureMode {
     Manual,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Payment {
+    #[n(0)]
     pub id: PaymentId,
+    #[n(1)]
     pub merchant: MerchantId,
+    #[n(2)]
     pub payer: Option<SubscriberId>,
+    #[n(3)]
     pub amount: Amount,
+    #[n(4)]
     pub whose: Whose,
+    #[n(5)]
     pub capture: CaptureMode,
     /// Description, reference and the asker's name, sealed under the merchant's key.
+    #[n(6)]
     pub text: Sealed,
+    #[n(7)]
     pub codes: Option<MatchCodes>,
+    #[n(8)]
     pub mandate: Option<MandateId>,
+    #[n(9)]
     pub created_at: Timestamp,
+    #[n(10)]
     pub deadline: Timestamp,
+    #[n(11)]
     pub status: Status,
     /// Why the payer was not asked, or the approval did not count. Never shown to the merchant.
+    #[n(12)]
     pub veto: Option<Veto>,
     /// Why the merchant was declined, shown to it.
+    #[n(13)]
     pub decline: Option<Veto>,
+    #[n(14)]
     pub legs: Vec<FundingLeg>,
+    #[n(15)]
     pub approved_on: Option<BusinessDate>,
+    #[n(16)]
     pub capture_deadline: Option<Timestamp>,
+    #[n(17)]
     pub captured: Amount,
+    #[n(18)]
     pub captured_on: Option<BusinessDate>,
+    #[n(19)]
     pub refunded: Amount,
+    #[n(20)]
     pub fee: Amount,
+    #[n(21)]
     pub tax: Amount,
+    #[n(22)]
     pub refunds: Vec<RefundId>,
 }
 
@@ -167,14 +190,20 @@ impl RefundStatus {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Refund {
+    #[n(0)]
     pub id: RefundId,
+    #[n(1)]
     pub payment: PaymentId,
+    #[n(2)]
     pub amount: Amount,
     /// The merchant's reason, sealed under the merchant's key.
+    #[n(3)]
     pub text: Sealed,
+    #[n(4)]
     pub status: RefundStatus,
+    #[n(5)]
     pub created_at: Timestamp,
 }
 

@@ -39,18 +39,26 @@ pub enum DeviceStatus {
     Removed,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Device {
+    #[n(0)]
     pub id: DeviceId,
+    #[n(1)]
     pub subscriber: SubscriberId,
+    #[n(2)]
     pub key: PublicKey,
     /// What its owner calls it, sealed.
+    #[n(3)]
     pub label: Sealed,
+    #[n(4)]
     pub status: DeviceStatus,
+    #[n(5)]
     pub created_at: Timestamp,
     /// When a recovery ends, or when the device became active.
+    #[n(6)]
     pub active_from: Option<Timestamp>,
     /// Until when it waits to be let in.
+    #[n(7)]
     pub expires_at: Option<Timestamp>,
 }
 

@@ -21,13 +21,18 @@ use crate::{
 
 const CODE_TRIES: u8 = 5;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Enrolment {
+    #[n(0)]
     pub number: NumberHash,
     /// Whose number it was when the code was asked for; `None` if nobody's.
+    #[n(1)]
     pub subscriber: Option<SubscriberId>,
+    #[n(2)]
     pub expires_at: Timestamp,
+    #[n(3)]
     pub wrong_codes: u8,
+    #[n(4)]
     pub proven: bool,
 }
 

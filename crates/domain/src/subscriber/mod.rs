@@ -72,36 +72,57 @@ pub enum PromptRef {
     Device(#[n(0)] DeviceId),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub struct Subscriber {
+    #[n(0)]
     pub id: SubscriberId,
+    #[n(1)]
     pub status: SubscriberStatus,
     /// Names the key in the table of subject keys.
+    #[n(2)]
     pub subject: u64,
     /// `None` once the number went to somebody else.
+    #[n(3)]
     pub number: Option<NumberHash>,
     /// How many holders the number had before.
+    #[n(4)]
     pub generation: u32,
+    #[n(5)]
     pub line: Line,
     /// Number, name and birth date, sealed.
+    #[n(6)]
     pub profile: Sealed,
     /// Keyed hash of the profile, so that the same row is known again.
+    #[n(7)]
     pub profile_hash: u64,
     /// Bank account, sealed.
+    #[n(8)]
     pub bank: Option<Sealed>,
+    #[n(9)]
     pub pin: Option<PinValue>,
+    #[n(10)]
     pub pin_failures: u8,
     /// Until then only small amounts pass, and no new mandates.
+    #[n(11)]
     pub reduced_until: Timestamp,
+    #[n(12)]
     pub sources: [SourceKind; 4],
+    #[n(13)]
     pub devices: Vec<DeviceId>,
+    #[n(14)]
     pub lots: Vec<LotId>,
+    #[n(15)]
     pub mandates: Vec<MandateId>,
+    #[n(16)]
     pub prompts: Vec<PromptRef>,
+    #[n(17)]
     pub blocked_merchants: Vec<MerchantId>,
+    #[n(18)]
     pub spent: Spent,
     /// What went on this month's phone bill.
+    #[n(19)]
     pub billed: Spent,
+    #[n(20)]
     pub attention: Daily,
 }
 

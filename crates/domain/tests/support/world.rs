@@ -7,6 +7,7 @@ use paytone_domain::{
     Actor, Answer, Command, Decision, Event, State, decide, evolve,
     mandate::MandateCommand,
     payment::PaymentCommand,
+    stored::{Chunk, Restoring},
     time::{Calendar, Moment, Timestamp},
 };
 
@@ -100,6 +101,31 @@ impl World {
             format!("{again:?}") == format!("{:?}", self.state),
             "replay gives the same state"
         );
+        self.restore();
+    }
+
+    /// Writes the state down and reads it again: nothing of it may be lost, and the same bytes are written the next time.
+    fn restore(&self) {
+        let chunks = written(&self.state);
+        let mut restoring = Restoring::of(chunks.iter().map(|chunk| chunk.len() as u64).sum());
+        for chunk in &chunks {
+            let chunk = Chunk::read(chunk).expect("a chunk reads back");
+            restoring.take(chunk).expect("a chunk fits");
+        }
+        let again = restoring.finish().expect("a whole state");
+        assert_eq!(again.book, self.state.book, "the same books come back");
+        assert!(written(&again) == chunks, "the same bytes are written");
+        // Maps come back in another order.
+        let parts = |state: &State| {
+            let shown = format!("{state:#?}");
+            let mut parts: Vec<_> = shown.lines().map(str::to_owned).collect();
+            parts.sort_unstable();
+            parts
+        };
+        assert!(
+            parts(&again) == parts(&self.state),
+            "the same state comes back"
+        );
     }
 }
 
@@ -109,6 +135,17 @@ impl Drop for World {
             self.replay();
         }
     }
+}
+
+/// In small chunks, so that sections are cut.
+fn written(state: &State) -> Vec<Vec<u8>> {
+    let mut chunks = Vec::new();
+    let put = |chunk: &[u8]| {
+        chunks.push(chunk.to_vec());
+        Ok::<(), std::convert::Infallible>(())
+    };
+    state.write(300, put).expect("memory takes everything");
+    chunks
 }
 
 fn has_key(command: &Command) -> bool {

@@ -8,7 +8,10 @@ mod what_if;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use paytone_domain::{Event, State};
+use paytone_domain::{
+    Event, State,
+    stored::{Chunk, Restoring},
+};
 use paytone_engine::{Batch, Core, digest};
 use paytone_journal::{Hash, Row, verify_chain};
 use scenario::Scenario;
@@ -53,6 +56,8 @@ fn any_world_replays_to_the_state_it_lived_in() {
             "seed {seed}"
         );
         assert_eq!(replayed.book, scenario.state().book, "seed {seed}");
+        let restored = restored(&replayed);
+        assert_eq!(digest(&restored), digest(&replayed), "seed {seed}");
         assert_eq!(replayed.book.total(), 0, "seed {seed}");
     }
 }
@@ -106,6 +111,23 @@ fn replayed(rows: &[Row]) -> State {
         core.apply(row).expect("a batch of this release");
     }
     core.state().clone()
+}
+
+/// The state after it was written down and read again.
+fn restored(state: &State) -> State {
+    let mut chunks = Vec::new();
+    let put = |chunk: &[u8]| {
+        chunks.push(Chunk::read(chunk));
+        Ok::<(), std::convert::Infallible>(())
+    };
+    state.write(4_096, put).expect("memory takes everything");
+    let mut restoring = Restoring::of(1 << 30);
+    for chunk in chunks {
+        restoring
+            .take(chunk.expect("a chunk"))
+            .expect("a chunk that fits");
+    }
+    restoring.finish().expect("a whole state")
 }
 
 fn path(name: &str) -> PathBuf {

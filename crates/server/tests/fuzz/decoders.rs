@@ -8,8 +8,12 @@ use paytone::{
     edge::{amount, number::PhoneNumber, time},
     import::{balances, lines},
 };
-use paytone_domain::money::Currency;
-use paytone_engine::Batch;
+use paytone_domain::{
+    State,
+    money::Currency,
+    stored::{Chunk, Restoring, StoredError},
+};
+use paytone_engine::{Batch, Core, digest};
 use paytone_journal::{Keyring, PostgresStore};
 
 use crate::mutation::{Mutation, rounds};
@@ -57,6 +61,58 @@ fn a_batch_is_read_or_refused_and_what_is_read_is_written_the_same() {
             let again = Batch::decode(&batch.encode());
             assert_eq!(again.as_ref(), Ok(&batch), "seed {}", mutation.seed);
         }
+    }
+}
+
+/// The state that the golden journal makes, in small chunks.
+fn state() -> (State, Vec<Vec<u8>>) {
+    let mut core = Core::new();
+    let mut tip = None;
+    for (place, body) in batches().into_iter().enumerate() {
+        let row = paytone_journal::Row::seal(tip, 1, (place as u128).to_be_bytes(), body);
+        tip = Some(row.tip());
+        core.apply(&row).expect("a golden batch");
+    }
+    let chunks = written(core.state());
+    (core.state().clone(), chunks)
+}
+
+fn written(state: &State) -> Vec<Vec<u8>> {
+    let mut chunks = Vec::new();
+    let put = |chunk: &[u8]| {
+        chunks.push(chunk.to_vec());
+        Ok::<(), std::convert::Infallible>(())
+    };
+    state.write(2_048, put).expect("it is memory");
+    chunks
+}
+
+fn restored(chunks: &[Vec<u8>]) -> Result<State, StoredError> {
+    let mut restoring = Restoring::of(chunks.iter().map(|chunk| chunk.len() as u64).sum());
+    for chunk in chunks {
+        restoring.take(Chunk::read(chunk)?)?;
+    }
+    restoring.finish()
+}
+
+#[test]
+fn a_stored_state_is_read_or_refused_and_what_is_read_is_written_the_same() {
+    let mut mutation = Mutation::new();
+    let (state, good) = state();
+    let read = restored(&good).expect("the state that was written");
+    assert_eq!(digest(&read), digest(&state));
+    for _ in 0..rounds(300) {
+        let mut chunks = good.clone();
+        let place = mutation.below(chunks.len());
+        chunks[place] = mutation.of(&good[place]);
+        if let Ok(read) = restored(&chunks) {
+            let again = restored(&written(&read)).expect("it was written");
+            assert_eq!(digest(&again), digest(&read), "seed {}", mutation.seed);
+        }
+    }
+    for _ in 0..rounds(20_000) {
+        let chunk = mutation.one_of(&good).clone();
+        drop(Chunk::read(&mutation.of(&chunk)));
     }
 }
 
