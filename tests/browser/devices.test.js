@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { Browser } from "./support/browser.js";
+import { Browser, picture } from "./support/browser.js";
 import { Demo } from "./support/demo.js";
 import { Phone } from "./support/phone.js";
 import { Shop } from "./support/shop.js";
@@ -122,4 +122,33 @@ test("the code that was sent is counted, and a PIN that is easy to guess is not 
   await phone.typePin();
   await phone.typePin();
   await phone.at("home").waitFor();
+});
+
+test("who signs out gets no requests, also after a reload, until signing in again", async () => {
+  const phone = await phoneOf("little", "phone");
+  await phone.enrol();
+  const ended = phone.page.waitForResponse((answer) => answer.request().method() === "DELETE" && answer.url().endsWith("/phone/api/sessions"));
+  await phone.goTo("settings");
+  await phone.at("sign-out").click();
+  await phone.at("dialog-no").click();
+  await phone.at("dialog").waitFor({ state: "detached" });
+  await phone.at("sources").waitFor();
+  await phone.at("sign-out").click();
+  await phone.at("dialog-yes").click();
+  assert.equal((await ended).status(), 200);
+  await phone.at("signed-out").waitFor();
+  await picture(phone.page, "phone-signed-out");
+
+  const asked = [];
+  phone.page.on("request", (request) => request.url().includes("/phone/api/") && asked.push(request.url()));
+  await phone.page.reload();
+  await phone.at("signed-out").waitFor();
+  const web = new Shop(await browser.person("shop"), demo.base);
+  await web.buy("paper-cranes", phone.number);
+  const code = await web.matchCode();
+  assert.deepEqual(asked, [], "a phone that is signed out asks nothing of the server");
+
+  await phone.at("sign-in-again").click();
+  await phone.prompt();
+  assert.ok((await phone.shownCodes()).includes(code));
 });

@@ -1,9 +1,9 @@
 // Calls to the phone API in a session of this device.
 //
 // The session's token lives in memory only. It comes from signing a challenge with the device's key and is renewed the same
-// way when the server no longer takes it.
+// way when the server no longer takes it. Who signed out stays so, over reloads too, until they sign in again.
 
-import { sign } from "/phone/keys.js";
+import { saveDevice, sign } from "/phone/keys.js";
 import { exchange, Problem, request } from "/shared/request.js";
 
 const base = "/phone/api";
@@ -42,6 +42,18 @@ export function signIn() {
     signingIn = null;
   });
   return signingIn;
+}
+
+/// Ends this session at the server; only then it is remembered here that nobody is signed in.
+export async function signOut() {
+  await call("DELETE", "/sessions");
+  token = null;
+  await saveDevice({ ...device, signedOut: true });
+}
+
+/// After a sign-out: the next opening signs in by itself again.
+export async function allowSignIn(record) {
+  await saveDevice({ ...record, signedOut: false });
 }
 
 async function inSession(act) {

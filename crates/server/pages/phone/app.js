@@ -7,7 +7,7 @@
 // The screens are modules of their own; this one knows addresses, the tab bar, the page's title and notifications.
 
 import { account, changes, closePrompt, follow, openPrompts, refreshMe, refreshPrompts, stopFollowing } from "/phone/account.js";
-import { DeviceGone, call, signIn, useDevice } from "/phone/api.js";
+import { DeviceGone, allowSignIn, call, signIn, useDevice } from "/phone/api.js";
 import { waitingScreen } from "/phone/enrol-device.js";
 import { enrolScreen } from "/phone/enrol.js";
 import { historyScreen, paymentScreen } from "/phone/history.js";
@@ -172,6 +172,23 @@ function gone() {
   );
 }
 
+function signedOut(record) {
+  show(
+    root,
+    h(
+      "main",
+      { class: "phone-main stack loose middle", testid: "signed-out" },
+      h("div", { class: "row apart" }, h("span", { class: "brand" }, h("img", { src: "/shared/logo.svg", alt: "" }), "Paytone"), languageSwitch()),
+      h("h1", {}, t("signed_out.title")),
+      h("p", { class: "quiet" }, t("signed_out.text")),
+      actionButton(t("signed_out.again"), async () => {
+        await allowSignIn(record);
+        await start();
+      }, { kind: "wide", testid: "sign-in-again" }),
+    ),
+  );
+}
+
 function cannotStart(error) {
   show(
     root,
@@ -190,6 +207,10 @@ async function start() {
   if (!record) {
     show(root, h("header", { class: "row apart enrol-top" }, h("span", { class: "brand" }, h("img", { src: "/shared/logo.svg", alt: "" }), "Paytone"), languageSwitch()), main);
     enrolScreen(main, start);
+    return;
+  }
+  if (record.signedOut) {
+    signedOut(record);
     return;
   }
   useDevice(record);

@@ -7,7 +7,7 @@ import { t, tCode } from "/shared/messages.js";
 import { amountElement, minor, money } from "/shared/money.js";
 import { actionButton, avatar, facts, icon, loading, notice, statusChip } from "/shared/parts.js";
 import { wordsFor } from "/shared/request.js";
-import { clockTimeExact, dayAndTime, recentMoment } from "/shared/time.js";
+import { clockTimeExact, day, dayAndTime, recentMoment } from "/shared/time.js";
 
 const page = 20;
 const moved = new Set(["authorized", "captured", "completed", "pending", "funding", "awaiting_approval"]);
@@ -22,6 +22,19 @@ function signOf(item) {
   return moved.has(item.status) ? "−" : "";
 }
 
+/// Until when money that was given can be spent.
+function givenUntil(item) {
+  const ends = item.kind === "credit" && item.legs?.[0]?.expires_at;
+  return ends ? t("grant.until", { day: day(ends) }) : null;
+}
+
+/// What a source is called, and of a grant until when it can be spent.
+function legName(leg) {
+  const source = t(`source.${leg.source}`);
+  const more = [leg.label && leg.label !== source && source, leg.expires_at && t("grant.until", { day: day(leg.expires_at) })].filter(Boolean);
+  return h("span", { class: "grow" }, h("span", { class: "strong" }, leg.label || source), more.length > 0 && [h("br", {}), h("span", { class: "quiet small" }, more.join(" · "))]);
+}
+
 function row(item) {
   const neverMoved = signOf(item) === "";
   return h(
@@ -31,7 +44,7 @@ function row(item) {
       "a",
       { class: "line", href: `#/payment/${encodeURIComponent(item.id)}`, testid: "history-item", "data-payment": item.id },
       item.merchant ? avatar(item.merchant.name) : h("span", { class: "avatar" }, icon("gift")),
-      h("span", { class: "grow" }, h("span", { class: "strong" }, title(item)), h("br", {}), h("span", { class: "quiet small" }, [item.kind === "refund" && t("history.kind.refund"), recentMoment(item.at)].filter(Boolean).join(" · "))),
+      h("span", { class: "grow" }, h("span", { class: "strong" }, title(item)), h("br", {}), h("span", { class: "quiet small" }, [item.kind === "refund" && t("history.kind.refund"), recentMoment(item.at), givenUntil(item)].filter(Boolean).join(" · "))),
       h(
         "span",
         { class: "row-end" },
@@ -80,7 +93,7 @@ function legs(item) {
     "section",
     { class: "stack tight" },
     h("h2", {}, t(item.kind === "payment" ? "history.paid_from" : "history.went_to")),
-    h("ul", { class: "rows", testid: "legs" }, item.legs.map((leg) => h("li", {}, h("div", { class: "line" }, icon({ grant: "gift", bill: "bill", bank: "bank" }[leg.source] ?? "wallet", 24), h("span", { class: "grow" }, h("span", { class: "strong" }, leg.label || t(`source.${leg.source}`)), leg.label && leg.label !== t(`source.${leg.source}`) ? [h("br", {}), h("span", { class: "quiet small" }, t(`source.${leg.source}`))] : null), amountElement(leg.amount, item.currency))))),
+    h("ul", { class: "rows", testid: "legs" }, item.legs.map((leg) => h("li", {}, h("div", { class: "line" }, icon({ grant: "gift", bill: "bill", bank: "bank" }[leg.source] ?? "wallet", 24), legName(leg), amountElement(leg.amount, item.currency))))),
   );
 }
 

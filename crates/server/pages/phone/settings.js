@@ -1,12 +1,12 @@
-// Settings: the order in which sources pay, limits, phones, blocked merchants, notifications, language.
+// Settings: the order in which sources pay, limits, phones, blocked merchants, notifications, language, signing out.
 
 import { account, changes, refreshMe } from "/phone/account.js";
-import { call } from "/phone/api.js";
+import { call, signOut } from "/phone/api.js";
 import { deviceList } from "/phone/devices.js";
 import { h, show } from "/shared/dom.js";
 import { languageSwitch, t } from "/shared/messages.js";
 import { money } from "/shared/money.js";
-import { actionButton, facts, icon, notice, toast } from "/shared/parts.js";
+import { actionButton, confirmDialog, facts, icon, notice, toast } from "/shared/parts.js";
 import { wordsFor } from "/shared/request.js";
 
 export function settingsScreen(main) {
@@ -36,7 +36,19 @@ function sections() {
     section(t("blocked.title"), null, blocked(me)),
     section(t("notifications.title"), t("notifications.lead"), notifications()),
     section(t("language.label"), null, h("div", {}, languageSwitch())),
+    section(t("sign_out.title"), t("sign_out.lead"), h("div", {}, actionButton(t("sign_out.action"), leave, { kind: "second", testid: "sign-out" }))),
   ];
+}
+
+async function leave() {
+  if (!(await confirmDialog({ title: t("sign_out.sure"), text: t("sign_out.text"), yes: t("sign_out.action"), no: t("sign_out.stay") }))) return;
+  try {
+    await signOut();
+    // Whatever listens or draws under the session ends with the page.
+    location.reload();
+  } catch (error) {
+    toast(wordsFor(error));
+  }
 }
 
 function sourceOrder(me) {

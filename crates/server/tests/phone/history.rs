@@ -33,6 +33,13 @@ async fn items(test: &TestNode, phone: &Phone) -> Vec<Value> {
     answer.body["items"].as_array().expect("a list").clone()
 }
 
+/// When the one grant ends, as the account says.
+async fn grant_ends(test: &TestNode, phone: &Phone) -> String {
+    let me = phone.get(test, "/me").await.expect(200).body;
+    let ends = me["grants"][0]["expires_at"].as_str();
+    ends.expect("a grant that ends").to_owned()
+}
+
 async fn detail(test: &TestNode, phone: &Phone, id: &str) -> Value {
     let answer = phone.get(test, &format!("/history/{id}")).await;
     answer.expect(200).body
@@ -61,18 +68,21 @@ async fn payments_refunds_and_credits_are_told_newest_first() {
     assert_eq!(items[1]["refunded_amount"], "108.00");
     assert_eq!(items[1]["merchant"]["name"], "Bookshop");
     assert_eq!(items[1]["purpose"], "Two novels");
+    let ends = grant_ends(&test, &phone).await;
     let legs = json!([
-        {"source": "grant", "label": "Welcome", "amount": "30.00"},
-        {"source": "balance", "label": null, "amount": "98.00"},
+        {"source": "grant", "label": "Welcome", "expires_at": ends, "amount": "30.00"},
+        {"source": "balance", "label": null, "expires_at": null, "amount": "98.00"},
     ]);
     assert_eq!(items[1]["legs"], legs);
     // Newest spent first: the balance gets all of its part back before the grant does.
     let legs = json!([
-        {"source": "balance", "label": null, "amount": "98.00"},
-        {"source": "grant", "label": "Welcome", "amount": "10.00"},
+        {"source": "balance", "label": null, "expires_at": null, "amount": "98.00"},
+        {"source": "grant", "label": "Welcome", "expires_at": ends, "amount": "10.00"},
     ]);
     assert_eq!(items[0]["legs"], legs);
     assert_eq!(items[2]["purpose"], "Welcome");
+    assert_eq!(items[2]["legs"][0]["expires_at"], ends);
+    assert_eq!(items[3]["legs"][0]["expires_at"], Value::Null);
 }
 
 #[tokio::test]
@@ -82,9 +92,10 @@ async fn a_second_refund_goes_on_where_the_first_one_ended() {
     test.refund(&shop, id, Some(9_000)).await;
     test.refund(&shop, id, None).await;
     let items = items(&test, &phone).await;
+    let ends = grant_ends(&test, &phone).await;
     let legs = json!([
-        {"source": "balance", "label": null, "amount": "8.00"},
-        {"source": "grant", "label": "Welcome", "amount": "30.00"},
+        {"source": "balance", "label": null, "expires_at": null, "amount": "8.00"},
+        {"source": "grant", "label": "Welcome", "expires_at": ends, "amount": "30.00"},
     ]);
     assert_eq!(items[0]["legs"], legs);
     let refund = items[0]["id"].as_str().expect("an id");

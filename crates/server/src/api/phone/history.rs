@@ -10,12 +10,12 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
-use paytone_domain::ids::{LotId, MerchantId, PaymentId, RefundId, Sealed};
+use paytone_domain::ids::{MerchantId, PaymentId, RefundId};
 use serde::Serialize;
 
 use super::{
     prompt::Payer,
-    record::{Credit, Item, PaymentSeen, Reader, RefundSeen},
+    record::{Credit, GivenLot, Item, PaymentSeen, Reader, RefundSeen},
     session::ActiveDevice,
 };
 use crate::{
@@ -98,14 +98,13 @@ enum Seen {
 
 async fn items(node: &Node, payer: Payer, lines: Vec<HistoryItem>) -> Result<Vec<Item>, Problem> {
     let ids = node.ids.clone();
-    let credit = move |line: &HistoryItem, lot: Option<LotId>, label: Option<Sealed>| {
+    let credit = move |line: &HistoryItem, lot: Option<GivenLot>| {
         let merchant = line.payment.as_ref().map(|payment| payment.merchant);
         Credit {
             id: ids.encode(CREDIT, line.n.0),
             at: line.at,
             minor: line.minor,
             lot,
-            label,
             merchant: merchant.map(|id| MerchantId(id.cast_unsigned())),
         }
     };
@@ -116,11 +115,14 @@ async fn items(node: &Node, payer: Payer, lines: Vec<HistoryItem>) -> Result<Vec
                 HistoryKind::Payment(id) => PaymentSeen::of(state, payer.id, id).map(Seen::Payment),
                 HistoryKind::Refund(id) => RefundSeen::of(state, payer.id, id).map(Seen::Refund),
                 HistoryKind::Grant(id) => {
-                    let label = state.lots.get(&id).map(|lot| lot.label.clone());
-                    Some(Seen::Credit(credit(line, Some(id), label)))
+                    let lot = state.lots.get(&id).map(|lot| GivenLot {
+                        label: lot.label.clone(),
+                        expires_at: lot.expires_at,
+                    });
+                    Some(Seen::Credit(credit(line, lot)))
                 }
                 HistoryKind::Cash | HistoryKind::Adjustment | HistoryKind::PaidToBalance(_) => {
-                    Some(Seen::Credit(credit(line, None, None)))
+                    Some(Seen::Credit(credit(line, None)))
                 }
             });
             seen.collect::<Vec<_>>()

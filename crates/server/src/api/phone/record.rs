@@ -7,7 +7,7 @@ use paytone_domain::{
     State as DomainState,
     funding::{FundingLeg, LegState, Source, SourceKind},
     grant::ExpiredRefund,
-    ids::{LotId, MandateId, MerchantId, PaymentId, RefundId, Sealed, SubscriberId},
+    ids::{MandateId, MerchantId, PaymentId, RefundId, Sealed, SubscriberId},
     money::Amount,
     payment::{Payment, RefundStatus, Status, Whose},
     time::Timestamp,
@@ -35,6 +35,8 @@ use crate::{
 struct LegSeen {
     source: SourceKind,
     label: Option<Sealed>,
+    /// When the grant ends, or ended, as things are now: a refund may have prolonged it.
+    expires_at: Option<Timestamp>,
     amount: Amount,
 }
 
@@ -122,13 +124,14 @@ impl RefundSeen {
 }
 
 fn seen(state: &DomainState, source: Source, amount: Amount) -> LegSeen {
-    let label = match source {
-        Source::Grant(lot) => state.lots.get(&lot).map(|lot| lot.label.clone()),
+    let lot = match source {
+        Source::Grant(lot) => state.lots.get(&lot),
         Source::Balance | Source::Bill | Source::Bank => None,
     };
     LegSeen {
         source: source.kind(),
-        label,
+        label: lot.map(|lot| lot.label.clone()),
+        expires_at: lot.and_then(|lot| lot.expires_at),
         amount,
     }
 }
@@ -173,6 +176,13 @@ fn back_to(state: &DomainState, source: Source, at: Timestamp) -> Option<Source>
     }
 }
 
+/// A grant as its credit shows it.
+#[derive(Clone, Debug)]
+pub struct GivenLot {
+    pub label: Sealed,
+    pub expires_at: Option<Timestamp>,
+}
+
 /// Money that came to a subscriber, or went from them, without a payment.
 #[derive(Clone, Debug)]
 pub struct Credit {
@@ -181,8 +191,7 @@ pub struct Credit {
     /// In minor units; below zero if it was taken.
     pub minor: i64,
     /// The grant it was given as.
-    pub lot: Option<LotId>,
-    pub label: Option<Sealed>,
+    pub lot: Option<GivenLot>,
     /// Whose payment it was for.
     pub merchant: Option<MerchantId>,
 }
@@ -191,6 +200,8 @@ pub struct Credit {
 struct LegShown {
     source: &'static str,
     label: Option<String>,
+    /// Of a grant that ends.
+    expires_at: Option<String>,
     amount: String,
 }
 
@@ -272,11 +283,12 @@ impl<'a> Reader<'a> {
         };
         let amount = Amount::clamped(credit.minor.saturating_abs());
         let leg = LegSeen {
-            source: match credit.lot {
+            source: match &credit.lot {
                 Some(_) => SourceKind::Grant,
                 None => SourceKind::Balance,
             },
-            label: credit.label.clone(),
+            label: credit.lot.as_ref().map(|lot| lot.label.clone()),
+            expires_at: credit.lot.as_ref().and_then(|lot| lot.expires_at),
             amount,
         };
         let legs = self.legs(&[leg]);
@@ -304,6 +316,7 @@ impl<'a> Reader<'a> {
             .map(|leg| LegShown {
                 source: leg.source.name(),
                 label: leg.label.as_ref().and_then(open),
+                expires_at: leg.expires_at.map(time::show),
                 amount: self.money(leg.amount),
             })
             .collect()
