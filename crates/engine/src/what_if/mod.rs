@@ -12,6 +12,9 @@
 //! not: such payments are counted as *asked* and no money moves. A charge under a mandate, or an approval that was given and did
 //! not count, is followed to its end: taken as captured in full, the bank as saying yes. Merchants ask for what they asked for.
 //!
+//! A decision that an earlier release made and this one makes otherwise is a difference too, whatever the rules: it is what would
+//! be decided now.
+//!
 //! **Not here:** reading the journal; anything that is written.
 
 mod report;

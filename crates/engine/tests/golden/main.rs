@@ -17,10 +17,17 @@ use paytone_journal::{Hash, Row, verify_chain};
 use scenario::Scenario;
 
 /// File and the digest of the state that it makes.
-const GOLDEN: &[(&str, &str)] = &[(
-    "level-1",
-    "92f160703458f14a8310dc9fc2393ac71d68588f3e7652fe418cf79edb4afa20",
-)];
+const GOLDEN: &[(&str, &str)] = &[
+    (
+        "level-1",
+        "92f160703458f14a8310dc9fc2393ac71d68588f3e7652fe418cf79edb4afa20",
+    ),
+    // The same level, with what the first did not know: vetoes at the approval, sealed days, ended sessions, new passwords.
+    (
+        "level-1-signed-days",
+        "45e8c68b362b25b5795b18744bd733d01703078346e72c38b859b5594f284d83",
+    ),
+];
 
 #[test]
 fn a_journal_of_every_release_makes_the_state_it_made_then() {

@@ -12,9 +12,9 @@ use paytone_domain::{
     grant::{ExpiredRefund, Origin, Scope},
     idempotency::Repeat,
     ids::{
-        BodyHash, ClientKeyHash, ClientKeyId, DeviceId, EffectId, EnrolmentId, KeyringFingerprint,
-        MandateId, MerchantId, NumberHash, OperatorId, PaymentId, PinValue, ProposalId, PublicKey,
-        RepeatKey, Sealed, Signature, SubscriberId,
+        BodyHash, ClientKeyHash, ClientKeyId, DayHash, DayKey, DeviceId, EffectId, EnrolmentId,
+        KeyringFingerprint, MandateId, MerchantId, NumberHash, OperatorId, PaymentId, PinValue,
+        ProposalId, PublicKey, RepeatKey, Sealed, SessionId, Signature, SubscriberId,
     },
     mandate::{MandateApproval, MandateCommand, MandateRequest, MandateStatus, Terms},
     merchant::{ClientCommand, MerchantLimits, PricePlan},
@@ -24,6 +24,7 @@ use paytone_domain::{
         CaptureMode, PayerRef, PaymentApproval, PaymentCommand, PaymentRequest, Status, Whose,
     },
     risk::{FourEyes, Rules},
+    sealed_day::SealedDay,
     subscriber::{
         DeviceCommand, DeviceStatus, EnrolmentCommand, Line, LineKind, LineRow, LineStatus,
         PhoneCommand,

@@ -4,7 +4,7 @@ use super::*;
 
 impl Scenario {
     pub(super) fn step(&mut self) {
-        match self.draw(100) {
+        match self.draw(103) {
             0..25 => self.ask(),
             25..52 => self.answer(),
             52..60 => self.capture_or_cancel(),
@@ -13,6 +13,7 @@ impl Scenario {
             82..90 => self.mandates(),
             90..95 => self.devices(),
             95..97 => self.lines(),
+            100.. => self.rare_works(),
             _ => self.staff_works(),
         }
     }
@@ -454,6 +455,119 @@ impl Scenario {
             }
         };
         self.operate(1, operation);
+    }
+
+    /// What belongs to no payment and happens seldom.
+    fn rare_works(&mut self) {
+        match self.draw(5) {
+            0 => self.sign_out(),
+            1 => self.close_day(),
+            2 => self.operate(
+                1,
+                Operation::SetPassword {
+                    operator: OperatorId(2),
+                    password: sealed(15),
+                },
+            ),
+            3 => self.blocked_before_answer(),
+            _ => self.blocked_before_signing(),
+        }
+    }
+
+    fn sign_out(&mut self) {
+        let subscriber = SubscriberId(1 + u64::from(self.draw(SUBSCRIBERS.into())));
+        let Some(device) = self.device_of(subscriber) else {
+            return;
+        };
+        self.keys += 1;
+        let mut session = [0; 16];
+        session[..8].copy_from_slice(&self.keys.to_be_bytes());
+        let end = Command::EndSession {
+            session: SessionId(session),
+            until: self.now.plus(HOUR),
+        };
+        self.decide(Actor::Device(device), end);
+    }
+
+    /// Seals yesterday, chained to what was sealed before.
+    fn close_day(&mut self) {
+        let last = self.state().sealed_days.last();
+        let previous = last.map_or(DayHash([0; 32]), |last| last.head);
+        let row = self.rows.len() as u64;
+        let date = BusinessDate(i32::try_from(self.now.0 / DAY).expect("a date") - 1);
+        let hash = |what: u8| {
+            let mut hash = [what; 32];
+            hash[..8].copy_from_slice(&row.to_be_bytes());
+            DayHash(hash)
+        };
+        let day = SealedDay {
+            date,
+            entries: row,
+            root: hash(16),
+            previous,
+            head: hash(17),
+            row,
+            key: DayKey([18; 32]),
+            signature: Signature([19; 64]),
+        };
+        self.decide(Actor::System, Command::SealDay(Box::new(day)));
+    }
+
+    /// A payer is blocked between the prompt and the approval, and unblocked again.
+    fn blocked_before_answer(&mut self) {
+        let waiting = self.state().payments.values();
+        let waiting = waiting
+            .filter(|payment| payment.status == Status::AwaitingApproval && payment.veto.is_none());
+        let known = waiting.filter_map(|payment| {
+            let payer = payment.payer?;
+            Some((payment.id, payer, payment.codes?, self.device_of(payer)?))
+        });
+        let Some((id, payer, codes, device)) = known.min_by_key(|(id, ..)| *id) else {
+            return;
+        };
+        self.operate(1, Operation::BlockSubscriber(payer));
+        let approval = PaymentApproval {
+            device,
+            id,
+            pin: pin(payer),
+            code: codes.shown(),
+            check: SignatureCheck::Valid,
+            evidence: evidence(),
+        };
+        self.decide(
+            Actor::Device(device),
+            Command::Payment(PaymentCommand::Approve(Box::new(approval))),
+        );
+        self.operate(1, Operation::UnblockSubscriber(payer));
+    }
+
+    /// The same between a mandate's prompt and its signing.
+    fn blocked_before_signing(&mut self) {
+        let waiting = self.state().mandates.values();
+        let waiting = waiting.filter(|mandate| {
+            mandate.status == MandateStatus::AwaitingApproval && mandate.veto.is_none()
+        });
+        let known = waiting.filter_map(|mandate| {
+            let payer = mandate.payer?;
+            Some((mandate.id, payer, mandate.codes, self.device_of(payer)?))
+        });
+        let Some((id, payer, codes, device)) = known.min_by_key(|(id, ..)| *id) else {
+            return;
+        };
+        self.operate(1, Operation::BlockSubscriber(payer));
+        let approval = MandateApproval {
+            device,
+            id,
+            pin: pin(payer),
+            code: codes.shown(),
+            check: SignatureCheck::Valid,
+            evidence: evidence(),
+        };
+        self.decide(
+            Actor::Device(device),
+            Command::Mandate(MandateCommand::Approve(Box::new(approval))),
+        );
+        self.operate(1, Operation::UnblockSubscriber(payer));
     }
 
     /// A merchant's developer changes keys and endpoints.
