@@ -56,6 +56,23 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     match ended {
         Ended::Signal => Ok(()),
         Ended::Engine(StopReason::WentBack(report)) => Err(Failure::new(report)),
-        Ended::Engine(reason) => Err(Failure::new(format_args!("the engine stopped: {reason:?}"))),
+        Ended::Engine(reason) => Err(Failure::new(why(&reason))),
+    }
+}
+
+/// For whoever is to put it right.
+fn why(reason: &StopReason) -> String {
+    match reason {
+        StopReason::Asked => "the engine was asked to stop".to_owned(),
+        StopReason::LostLead(why) => format!("another process writes this journal: {why}"),
+        StopReason::WentBack(report) => report.clone(),
+        StopReason::JournalBroken(why) => format!(
+            "the journal failed, and nothing more is answered: {why}. What was answered is in it. Put the disk or the database right, \
+             then start the node again"
+        ),
+        StopReason::Panicked => {
+            "the engine found a mistake of its own and stopped; what is in the journal is sound"
+                .to_owned()
+        }
     }
 }

@@ -12,6 +12,7 @@ mod audit;
 mod book;
 mod clients;
 mod dice;
+mod disk;
 mod nodes;
 mod process;
 #[path = "../support/mod.rs"]

@@ -97,13 +97,24 @@ impl Settings {
     }
 
     pub fn start(&self) -> Server {
+        self.spawn(&[], Stdio::inherit())
+    }
+
+    /// With more in its environment; what it says of failures goes to a file.
+    pub fn start_telling(&self, environment: &[(&str, String)], told: &Path) -> Server {
+        let told = std::fs::File::create(told).expect("a file can be made");
+        self.spawn(environment, told.into())
+    }
+
+    fn spawn(&self, environment: &[(&str, String)], stderr: Stdio) -> Server {
         let mut child = binary()
             .arg("serve")
             .arg("--config")
             .arg(&self.0)
             .env("RUST_LOG", "warn")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(stderr)
             .spawn()
             .expect("the binary starts");
         let stdout = child.stdout.take().expect("a pipe");
@@ -148,6 +159,11 @@ impl Server {
         }
         let status = self.child.wait().await;
         panic!("the server ended before it listened: {status:?}");
+    }
+
+    /// Until it ends by itself.
+    pub async fn ended(&mut self) -> std::process::ExitStatus {
+        self.child.wait().await.expect("it can be waited for")
     }
 
     /// `STOP` or `CONT`.
