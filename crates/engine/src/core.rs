@@ -42,6 +42,17 @@ impl Core {
         }
     }
 
+    /// As it was after the row at `tip`, which was decided at `moment`.
+    pub(crate) fn restored(state: State, tip: Tip, moment: Moment) -> Self {
+        let mut core = Self::new();
+        core.state = state;
+        core.open.moment = moment;
+        core.tip = Some(tip);
+        core.epoch = core.epoch.max(tip.epoch);
+        core.set_calendar();
+        core
+    }
+
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -64,14 +75,19 @@ impl Core {
     /// Takes in a durable row of an earlier run.
     pub fn apply(&mut self, row: &Row) -> Result<Batch, BatchError> {
         let batch = Batch::decode(&row.body)?;
+        self.take(row.tip(), &batch);
+        Ok(batch)
+    }
+
+    /// The same for a row that was decoded.
+    pub(crate) fn take(&mut self, tip: Tip, batch: &Batch) {
         for event in batch.items.iter().flat_map(|item| &item.events) {
             evolve(&mut self.state, &batch.moment, event);
         }
         self.open.moment = batch.moment;
-        self.tip = Some(row.tip());
-        self.epoch = self.epoch.max(row.epoch);
+        self.tip = Some(tip);
+        self.epoch = self.epoch.max(tip.epoch);
         self.set_calendar();
-        Ok(batch)
     }
 
     /// Engine time moves on, never back. Nothing moves within a batch.

@@ -23,7 +23,8 @@ mod lead;
 pub mod leadership;
 mod member;
 mod pipeline;
-mod replay;
+pub mod replay;
+pub mod snapshot;
 pub mod stats;
 pub mod what_if;
 
@@ -34,4 +35,4 @@ pub use crate::driver::{Engine, EngineError, Options, Running, StopReason, start
 pub use crate::lead::Standing;
 pub use crate::member::{Member, join};
 pub use crate::pipeline::{Answered, Durable, Pipeline};
-pub use crate::replay::{ReplayError, replay};
+pub use crate::replay::{ReplayError, replay, restart};

@@ -20,6 +20,7 @@
 //! | [`sqlite`], [`postgres`], [`memory`] | its implementations |
 //! | [`either`] | the one that the settings name |
 //! | [`postgres_store`] | a PostgreSQL database of ours, for all that is kept in one |
+//! | [`snapshots`] | pages of a state that somebody made of the rows, kept beside them |
 //! | [`mod@copy`] | a journal copied into a file of its own |
 //! | [`chain`] | checks that rows form one unbroken chain |
 //! | [`conformance`] | what every implementation must do, as one suite |
@@ -40,6 +41,7 @@ pub mod postgres;
 pub mod postgres_store;
 pub mod public_ids;
 pub mod row;
+pub mod snapshots;
 pub mod sqlite;
 mod sqlite_file;
 pub mod store;
@@ -55,6 +57,7 @@ pub use postgres::{PostgresJournal, PostgresReader};
 pub use postgres_store::PostgresStore;
 pub use public_ids::PublicIds;
 pub use row::{Hash, Row, Tip};
+pub use snapshots::Snapshots;
 pub use sqlite::{SqliteJournal, SqliteReader};
 pub use store::{AppendError, Journal, JournalReader, OpenError, ReadError};
 pub use subject_keys::SubjectKeys;

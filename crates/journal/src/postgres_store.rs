@@ -380,7 +380,7 @@ pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgresql://") || url.starts_with("postgres://")
 }
 
-/// Makes the journal and the table of keys, lets `role` do with them what a node does, and gives it schemas of its own for
+/// Makes the journal, the table of keys and the snapshots' tables, lets `role` do with them what a node does, and gives it schemas of its own for
 /// what it makes itself. For who makes tables as another role; to be run once, by the owner of the database.
 #[must_use]
 pub fn script(own_schemas: &[&str], role: &str) -> String {
@@ -388,6 +388,7 @@ pub fn script(own_schemas: &[&str], role: &str) -> String {
     let layouts = [
         crate::postgres::LAYOUT,
         crate::subject_keys::postgres::LAYOUT,
+        crate::snapshots::postgres::LAYOUT,
     ];
     let mut lines = Vec::new();
     for layout in &layouts {

@@ -5,7 +5,7 @@
 //!                                      │ Chunk::read: on any thread, in any order
 //!   State ◀── finish ── Restoring ◀────┘ take
 //! ```
-//! A section is one container of the state; what may be in one is the list [`sections`]. A chunk holds things of one section
+//! A section is one container of the state; what may be in one is the list `sections!` below. A chunk holds things of one section
 //! and can be read without any other. Indexes that follow from the rest (who holds a number, which keys are in use, how many
 //! enrolments a number has) are made again and not written.
 //!

@@ -4,6 +4,7 @@
 //! `PAYTONE_NEW_GOLDEN=NAME` once, and add its line to [`GOLDEN`].
 
 mod scenario;
+mod snapshots;
 mod what_if;
 
 use std::{collections::BTreeSet, path::PathBuf};
