@@ -28,7 +28,7 @@ use crate::{
         time,
     },
     import::{
-        Import, Kind, Turn, balances,
+        Import, Kind, Read, Turn, balances,
         lines::{self, ImportError},
     },
     node::Node,
@@ -247,37 +247,72 @@ fn malformed(why: String) -> Problem {
     Problem::unprocessable("wrong_columns", why)
 }
 
+/// A chunk that came, with its place in the file.
+struct Chunk {
+    place: Place,
+    bytes: Bytes,
+    zone: TimeZone,
+}
+
+impl Chunk {
+    async fn of(
+        node: &Node,
+        operator: &SignedIn,
+        kind: Kind,
+        id: &str,
+        (uri, headers): (&Uri, &HeaderMap),
+        bytes: Result<Bytes, BytesRejection>,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            place: place(node, operator, kind, id, uri, headers)?,
+            bytes: whole(bytes)?,
+            zone: zone(node).await?,
+        })
+    }
+
+    /// Reads its rows where nothing waits for it.
+    async fn read<T: Send + 'static>(
+        &self,
+        node: &Arc<Node>,
+        read: impl FnOnce(&Node, &[u8], u64) -> Result<Read<T>, String> + Send + 'static,
+    ) -> Result<Read<T>, Problem> {
+        let (node, bytes, first_line) =
+            (Arc::clone(node), self.bytes.clone(), self.place.first_line);
+        tokio::task::spawn_blocking(move || read(&node, &bytes, first_line))
+            .await
+            .map_err(|_| failed(ImportError::Task))?
+            .map_err(malformed)
+    }
+}
+
 async fn take_lines(
     State(node): State<Arc<Node>>,
     operator: SignedIn,
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-    chunk: Result<Bytes, BytesRejection>,
+    bytes: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let place = place(&node, &operator, Kind::Lines, &id, &uri, &headers)?;
-    let chunk = whole(chunk)?;
+    let asked = (&uri, &headers);
+    let chunk = Chunk::of(&node, &operator, Kind::Lines, &id, asked, bytes).await?;
     let context = lines::Context {
         home: node.config.home_country.clone(),
         currency: node.currency(),
-        zone: zone(&node).await?,
-        as_of: place.import.as_of,
+        zone: chunk.zone.clone(),
+        as_of: chunk.place.import.as_of,
     };
-    let (parsing, first_line) = (Arc::clone(&node), place.first_line);
-    let parsed = tokio::task::spawn_blocking(move || {
-        lines::parse(&parsing.keyring, &context, &chunk, first_line)
-    });
-    let (rows, rejected) = parsed
-        .await
-        .map_err(|_| failed(ImportError::Task))?
-        .map_err(malformed)?;
+    let Read { rows, rejected } = chunk
+        .read(&node, move |node, bytes, first_line| {
+            lines::parse(&node.keyring, &context, bytes, first_line)
+        })
+        .await?;
     let mut summary = lines::Summary {
         rows: (rows.len() + rejected.len()) as u64,
         rejected,
         ..lines::Summary::default()
     };
     let ready = lines::prepare(&node, rows).await.map_err(failed)?;
-    let turn = place.turn().await?;
+    let turn = chunk.place.turn().await?;
     lines::decide(&node, operator.actor(), ready, &mut summary)
         .await
         .map_err(failed)?;
@@ -292,31 +327,29 @@ async fn take_balances(
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-    chunk: Result<Bytes, BytesRejection>,
+    bytes: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let place = place(&node, &operator, Kind::Balances, &id, &uri, &headers)?;
-    let chunk = whole(chunk)?;
+    let asked = (&uri, &headers);
+    let chunk = Chunk::of(&node, &operator, Kind::Balances, &id, asked, bytes).await?;
     let context = balances::Context {
         home: node.config.home_country.clone(),
         currency: node.currency(),
-        zone: zone(&node).await?,
+        zone: chunk.zone.clone(),
         ids: node.ids.clone(),
     };
-    let (parsing, first_line) = (Arc::clone(&node), place.first_line);
-    let parsed = tokio::task::spawn_blocking(move || {
-        balances::parse(&parsing.keyring, &context, &chunk, first_line)
-    });
-    let (rows, rejected) = parsed
-        .await
-        .map_err(|_| failed(ImportError::Task))?
-        .map_err(malformed)?;
+    let Read { rows, rejected } = chunk
+        .read(&node, move |node, bytes, first_line| {
+            balances::parse(&node.keyring, &context, bytes, first_line)
+        })
+        .await?;
     let mut summary = balances::Summary {
         rows: (rows.len() + rejected.len()) as u64,
         rejected,
         ..balances::Summary::default()
     };
-    let turn = place.turn().await?;
-    balances::decide(&node, operator.actor(), &place.import, rows, &mut summary)
+    let turn = chunk.place.turn().await?;
+    let import = &chunk.place.import;
+    balances::decide(&node, operator.actor(), import, rows, &mut summary)
         .await
         .map_err(failed)?;
     drop(turn);

@@ -15,7 +15,7 @@ use paytone_domain::{
 use paytone_journal::{Keyring, PublicIds};
 use serde::Serialize;
 
-use super::{Import, Record, Rejected, Rows, fields, lines::ImportError};
+use super::{Import, Read, Record, Rejected, Rows, fields, lines::ImportError};
 use crate::{
     edge::{
         amount,
@@ -91,17 +91,10 @@ pub fn parse(
     context: &Context,
     chunk: &[u8],
     first_line: u64,
-) -> Result<(Vec<Parsed>, Vec<Rejected>), String> {
-    let mut rows = Rows::of(chunk, first_line, COLUMNS)?;
+) -> Result<Read<Parsed>, String> {
     let mut times = fields::Times::new(context.zone.clone());
-    let (mut parsed, mut rejected) = (Vec::new(), Vec::new());
-    while let Some(row) = rows.next_row() {
-        match row.and_then(|row| parse_row(keyring, context, &mut times, &row)) {
-            Ok(row) => parsed.push(row),
-            Err(why) => rejected.push(why),
-        }
-    }
-    Ok((parsed, rejected))
+    let rows = Rows::of(chunk, first_line, COLUMNS)?;
+    Ok(rows.read(|row| parse_row(keyring, context, &mut times, row)))
 }
 
 fn parse_row(
@@ -275,18 +268,11 @@ pub async fn decide(
             Err((code, why)) => summary
                 .rejected
                 .push(Rejected::new(row.line_number, code, why)),
-            Ok((subscriber, subject, known)) => {
-                summary.good += 1;
-                summary.good_minor += row.amount.minor();
-                if known {
-                    summary.unchanged += 1;
-                } else if import.check {
-                    summary.imported += 1;
-                    summary.imported_minor += row.amount.minor();
-                } else {
-                    asked.push((row.line_number, row.amount));
-                    commands.push(row.command(node, subscriber, subject).await?);
-                }
+            Ok((_, _, true)) => summary.unchanged(row.amount),
+            Ok(_) if import.check => summary.imported(row.amount),
+            Ok((subscriber, subject, false)) => {
+                asked.push((row.line_number, row.amount));
+                commands.push(row.command(node, subscriber, subject).await?);
             }
         }
     }
@@ -295,25 +281,34 @@ pub async fn decide(
     }
     let answers = node.engine.submit_many(actor, commands).await?.answer;
     for ((line, amount), answer) in asked.into_iter().zip(answers) {
-        match answer {
-            Answer::Operator(Ok(Done::Unchanged)) => summary.unchanged += 1,
-            Answer::Operator(Ok(_)) => {
-                summary.imported += 1;
-                summary.imported_minor += amount.minor();
-            }
-            Answer::Operator(Err(refusal)) => {
-                summary.good -= 1;
-                summary.good_minor -= amount.minor();
-                summary.rejected.push(refused(line, refusal));
-            }
-            _ => summary.rejected.push(Rejected::new(
-                line,
-                "internal",
-                "the engine answered something unexpected",
-            )),
-        }
+        summary.answered(line, amount, &answer);
     }
     Ok(())
+}
+
+impl Summary {
+    /// Counts one row by what the engine said to it. Only what it surely took in is good.
+    fn answered(&mut self, line: u64, amount: Amount, answer: &Answer) {
+        match answer {
+            Answer::Operator(Ok(Done::Unchanged)) => self.unchanged(amount),
+            Answer::Operator(Ok(Done::Done | Done::LotGiven(_))) => self.imported(amount),
+            Answer::Operator(Err(refusal)) => self.rejected.push(refused(line, *refusal)),
+            other => self.rejected.push(Rejected::unexpected(line, other)),
+        }
+    }
+
+    fn imported(&mut self, amount: Amount) {
+        self.imported += 1;
+        self.imported_minor += amount.minor();
+        self.good += 1;
+        self.good_minor += amount.minor();
+    }
+
+    fn unchanged(&mut self, amount: Amount) {
+        self.unchanged += 1;
+        self.good += 1;
+        self.good_minor += amount.minor();
+    }
 }
 
 fn refused(line: u64, refusal: OperatorRefusal) -> Rejected {
@@ -379,4 +374,39 @@ async fn seal(node: &Node, subject: u64, label: &str) -> Result<Sealed, ImportEr
         .await
         .map_err(|error| ImportError::Keys(error.to_string()))?;
     Ok(text::seal(&key, subject, Place::LotLabel, label))
+}
+
+#[cfg(test)]
+mod tests {
+    use paytone_domain::ids::{LotId, ProposalId};
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_engine_took_in_is_good() {
+        let amount = Amount::new(700).expect("an amount");
+        let mut summary = Summary::default();
+        for (line, answer) in [
+            (2, Answer::Operator(Ok(Done::Done))),
+            (3, Answer::Operator(Ok(Done::LotGiven(LotId(1))))),
+            (4, Answer::Operator(Ok(Done::Unchanged))),
+            (5, Answer::Operator(Ok(Done::Proposed(ProposalId(1))))),
+            (6, Answer::Ticked),
+            (7, Answer::Operator(Err(OperatorRefusal::WrongStatus))),
+        ] {
+            summary.answered(line, amount, &answer);
+        }
+        let counted = (summary.imported, summary.unchanged, summary.good);
+        assert_eq!(counted, (2, 1, 3));
+        assert_eq!((summary.imported_minor, summary.good_minor), (1_400, 2_100));
+        let rejected: Vec<_> = summary
+            .rejected
+            .iter()
+            .map(|rejected| (rejected.line, rejected.code))
+            .collect();
+        assert_eq!(
+            rejected,
+            [(5, "internal"), (6, "internal"), (7, "wrong_status")]
+        );
+    }
 }

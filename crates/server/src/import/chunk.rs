@@ -14,6 +14,12 @@ pub struct Rows<'a> {
     record: ByteRecord,
 }
 
+/// The rows of a chunk, each read or rejected.
+pub struct Read<T> {
+    pub rows: Vec<T>,
+    pub rejected: Vec<Rejected>,
+}
+
 /// One row: its fields in the order of the columns that were asked for.
 pub struct Record<'a> {
     pub line: u64,
@@ -63,8 +69,20 @@ impl<'a> Rows<'a> {
         })
     }
 
+    /// Reads every row; one that cannot be read is rejected, and the rest goes on.
+    pub fn read<T>(mut self, mut read: impl FnMut(&Record<'_>) -> Result<T, Rejected>) -> Read<T> {
+        let (mut rows, mut rejected) = (Vec::new(), Vec::new());
+        while let Some(row) = self.next_row() {
+            match row.and_then(|row| read(&row)) {
+                Ok(row) => rows.push(row),
+                Err(why) => rejected.push(why),
+            }
+        }
+        Read { rows, rejected }
+    }
+
     /// The next row; an error is of this row alone.
-    pub fn next_row(&mut self) -> Option<Result<Record<'_>, Rejected>> {
+    fn next_row(&mut self) -> Option<Result<Record<'_>, Rejected>> {
         match self.reader.read_byte_record(&mut self.record) {
             Ok(true) => {}
             Ok(false) => return None,

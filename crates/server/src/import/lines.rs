@@ -18,7 +18,7 @@ use paytone_journal::{
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
-use super::{Record, Rejected, Rows, fields};
+use super::{Read, Record, Rejected, Rows, fields};
 use crate::{
     admin::new_subject,
     edge::{
@@ -84,17 +84,10 @@ pub fn parse(
     context: &Context,
     chunk: &[u8],
     first_line: u64,
-) -> Result<(Vec<Parsed>, Vec<Rejected>), String> {
-    let mut rows = Rows::of(chunk, first_line, COLUMNS)?;
+) -> Result<Read<Parsed>, String> {
     let mut times = fields::Times::new(context.zone.clone());
-    let (mut parsed, mut rejected) = (Vec::new(), Vec::new());
-    while let Some(row) = rows.next_row() {
-        match row.and_then(|row| parse_row(keyring, context, &mut times, &row)) {
-            Ok(row) => parsed.push(row),
-            Err(why) => rejected.push(why),
-        }
-    }
-    Ok((parsed, rejected))
+    let rows = Rows::of(chunk, first_line, COLUMNS)?;
+    Ok(rows.read(|row| parse_row(keyring, context, &mut times, row)))
 }
 
 fn parse_row(
@@ -415,11 +408,10 @@ async fn decide_part(
                 Answer::Line(Err(refusal)) => {
                     summary.rejected.push(refused(row.line_number, refusal));
                 }
-                _ => summary.rejected.push(Rejected::new(
-                    row.line_number,
-                    "internal",
-                    "the engine answered something unexpected",
-                )),
+                other => {
+                    let rejected = Rejected::unexpected(row.line_number, &other);
+                    summary.rejected.push(rejected);
+                }
             }
         }
         if again.is_empty() {

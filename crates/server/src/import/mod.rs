@@ -17,7 +17,7 @@ mod sessions;
 
 use serde::Serialize;
 
-pub use chunk::{Record, Rows};
+pub use chunk::{Read, Record, Rows};
 pub use sessions::{Import, Imports, Kind, Turn};
 
 /// A row that was not taken in.
@@ -39,6 +39,12 @@ impl Rejected {
             code,
             reason: reason.into(),
         }
+    }
+
+    /// The engine answered what nothing here knows: it is not taken as good.
+    pub fn unexpected(line: u64, answer: &paytone_domain::Answer) -> Self {
+        tracing::error!(line, ?answer, "a row was answered with something else");
+        Self::new(line, "internal", "the engine answered something unexpected")
     }
 
     pub fn column(mut self, column: &'static str) -> Self {

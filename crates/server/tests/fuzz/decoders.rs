@@ -139,18 +139,18 @@ fn a_row_of_a_file_is_taken_or_refused_by_its_line() {
         zone: TimeZone::UTC,
         ids: keyring.public_ids().clone(),
     };
-    let (taken, _) = lines::parse(&keyring, &about_lines, LINES.as_bytes(), 1).expect("a chunk");
-    assert_eq!(taken.len(), 3, "the file that is changed is a good one");
+    let good = lines::parse(&keyring, &about_lines, LINES.as_bytes(), 1).expect("a chunk");
+    assert_eq!(good.rows.len(), 3, "the file that is changed is a good one");
     for _ in 0..rounds(5_000) {
         let chunk = mutation.of(LINES.as_bytes());
-        if let Ok((taken, refused)) = lines::parse(&keyring, &about_lines, &chunk, 1) {
+        if let Ok(read) = lines::parse(&keyring, &about_lines, &chunk, 1) {
             // One more than there are ends of lines, as the last row may have none.
             let most = chunk
                 .iter()
                 .filter(|byte| matches!(byte, b'\n' | b'\r'))
                 .count()
                 + 1;
-            let count = taken.len() + refused.len();
+            let count = read.rows.len() + read.rejected.len();
             assert!(count <= most, "seed {}: {count} of {most}", mutation.seed);
         }
         let chunk = mutation.of(BALANCES.as_bytes());
