@@ -7,6 +7,9 @@
 //!     └──────── not found: the same again ◀── Asking ◀─────────────────────┘
 //!                                               └─ done, refused ─▶ Reporting ─▶ gone
 //! ```
+//! Once its payment is over, an order that the other side does not know is not sent again. It may still be on its way there, so
+//! it is asked about until the other side has not known it for [`Options::silence_ms`]; then it is taken as refused.
+//!
 //! **Invariants:** nothing is called before its attempt is durable; after an unknown end nothing is called again before the
 //! other side said that it does not know the order; an effect has one thing under way at a time. An effect that was found
 //! open at the start, and was attempted before, begins with a question.
@@ -32,6 +35,8 @@ pub enum Input {
     Gone(EffectId),
     /// The attempt is durable.
     Attempted(EffectId),
+    /// The engine says that its payment is over: nothing more is to be sent for it.
+    PaymentOver(EffectId),
     /// What the other side said to the order.
     Called(EffectId, EffectOutcome),
     /// What it said to the question.
@@ -74,6 +79,8 @@ pub struct Options {
     /// Before the first question after an unknown end; doubles with each further one.
     pub first_pause_ms: i64,
     pub longest_pause_ms: i64,
+    /// How long the other side must not know an order, after its payment is over, until it counts as never sent.
+    pub silence_ms: i64,
 }
 
 impl Default for Options {
@@ -82,6 +89,7 @@ impl Default for Options {
             in_flight: 64,
             first_pause_ms: 200,
             longest_pause_ms: 30_000,
+            silence_ms: 600_000,
         }
     }
 }
@@ -115,6 +123,8 @@ struct Work {
     reported_unknown: bool,
     /// Wanted again by the operator while this was under way.
     again: bool,
+    /// Since when nothing more is to be sent.
+    over_since: Option<Timestamp>,
 }
 
 /// All open effects.
@@ -179,6 +189,14 @@ impl Step {
                     outputs.push(Output::Call(id));
                 }
             }
+            Input::PaymentOver(id) => {
+                if self.phase(id) == Some(Phase::Attempting) {
+                    if let Some(work) = self.work.get_mut(&id) {
+                        work.over_since = Some(now);
+                    }
+                    self.rest(now, id, Next::Ask);
+                }
+            }
             Input::Called(id, outcome) => {
                 if self.phase(id) == Some(Phase::Calling) {
                     self.ended(id, outcome, outputs);
@@ -219,6 +237,7 @@ impl Step {
             pauses: 0,
             reported_unknown: state == EffectState::Unknown,
             again: false,
+            over_since: None,
         };
         self.work.insert(id, work);
         self.ready.push_back(id);
@@ -249,7 +268,13 @@ impl Step {
         match knowledge {
             Knowledge::Done => self.ended(id, EffectOutcome::Done, outputs),
             Knowledge::Refused => self.ended(id, EffectOutcome::Refused, outputs),
-            Knowledge::NotFound => self.rest(now, id, Next::Attempt),
+            Knowledge::NotFound => match self.work.get(&id).and_then(|work| work.over_since) {
+                None => self.rest(now, id, Next::Attempt),
+                Some(since) if now.since(since) >= self.options.silence_ms => {
+                    self.ended(id, EffectOutcome::Refused, outputs);
+                }
+                Some(_) => self.rest(now, id, Next::Ask),
+            },
             Knowledge::Unknown => {
                 let told = self.work.get(&id).is_some_and(|work| work.reported_unknown);
                 if told {

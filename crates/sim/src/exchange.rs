@@ -9,7 +9,7 @@ use paytone_connectors::{
 };
 use paytone_domain::{
     Answer,
-    funding::{Direction, Effect, EffectOutcome},
+    funding::{Direction, Effect, EffectOutcome, EffectRefusal},
     ids::EffectId,
 };
 use paytone_engine::effects::{Input, Knowledge, Output, reference};
@@ -103,7 +103,12 @@ impl World {
     /// The engine answered the worker.
     pub fn worker_told(&mut self, ask: WorkerAsk, told: &Told) -> Checked {
         let is_open = matches!(told, Told::Answer(Answer::Effect(Ok(()))));
+        let is_over = matches!(
+            told,
+            Told::Answer(Answer::Effect(Err(EffectRefusal::PaymentOver)))
+        );
         self.worker(match ask {
+            WorkerAsk::Attempt(id) if is_over => Input::PaymentOver(id),
             WorkerAsk::Attempt(id) | WorkerAsk::Report(id, _) if !is_open => Input::Gone(id),
             WorkerAsk::Attempt(id) => Input::Attempted(id),
             WorkerAsk::Report(id, _) => Input::Reported(id),

@@ -95,6 +95,8 @@ pub enum EffectCommand {
 pub enum EffectRefusal {
     /// Settled or dropped meanwhile: nothing is to be done.
     NotOpen,
+    /// Its payment is over and an earlier attempt was made: what was sent may still come, and nothing more may be sent.
+    PaymentOver,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -158,13 +160,17 @@ pub(crate) fn decide(
         return (Err(EffectRefusal::NotOpen), Vec::new());
     };
     let events = match command {
-        // Its payment's deadline has passed and the tick is about to drop it: money would only have to come back.
+        // Money would only have to come back.
         EffectCommand::Attempt { .. }
             if effect.direction == Direction::Collect
-                && effect.attempts == 0
                 && !payment::waits_for(state, moment, effect) =>
         {
-            return (Err(EffectRefusal::NotOpen), Vec::new());
+            let refusal = match effect.attempts {
+                // Its payment's deadline has passed, and the tick is about to drop it.
+                0 => EffectRefusal::NotOpen,
+                _ => EffectRefusal::PaymentOver,
+            };
+            return (Err(refusal), Vec::new());
         }
         // Nothing was done for it yet, so there is nothing that this could be the result of.
         EffectCommand::Result { .. } if effect.attempts == 0 => {

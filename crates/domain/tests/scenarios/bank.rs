@@ -109,6 +109,41 @@ fn what_was_never_attempted_is_dropped_and_nothing_is_attempted_after_the_deadli
 }
 
 #[test]
+fn what_the_bank_never_saw_is_not_sent_again_once_its_payment_is_over() {
+    check(
+        "
+        line alice bank             | updated
+        pay p alice shop 100        | awaiting_approval
+        approve p                   | funding
+        attempt p                   | funding
+        unknown p                   | funding
+        pass 179999                 |
+        attempt p                   | funding
+        unknown p                   | funding
+        pass 1                      |
+        attempt p                   | no: PaymentOver
+        tick                        | 1 fell
+        attempt p                   | no: PaymentOver
+        refused p                   | failed
+        payment p                   | failed: bank 100 refused
+        book                        |
+        pay q alice shop 100        | awaiting_approval
+        approve q                   | funding
+        attempt q                   | funding
+        unknown q                   | funding
+        cancel q                    | cancelled
+        attempt q                   | no: PaymentOver
+        done q                      | cancelled
+        attempt q                   | cancelled
+        unknown q                   | cancelled
+        attempt q                   | cancelled
+        done q                      | cancelled
+        book                        |
+        ",
+    );
+}
+
+#[test]
 fn a_late_refusal_leaves_nothing_to_do() {
     check(
         "

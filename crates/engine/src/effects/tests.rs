@@ -105,6 +105,48 @@ fn an_order_that_is_not_known_there_is_sent_again_as_another_attempt() {
 }
 
 #[test]
+fn an_order_whose_payment_is_over_is_asked_about_and_never_sent_again() {
+    let mut play = Play::new(8);
+    assert_eq!(play.takes(Open(ONE, EffectState::Unknown)), [Ask(ONE)]);
+    play.takes(Asked(ONE, Knowledge::NotFound));
+    assert_eq!(play.waits(200), [Attempt(ONE)]);
+    assert_eq!(play.takes(Input::PaymentOver(ONE)), []);
+    let over_at = play.now;
+    let mut asked = 0;
+    while play.now < over_at + 600_000 {
+        assert_eq!(play.waits(30_000), [Ask(ONE)]);
+        if play.now < over_at + 600_000 {
+            assert_eq!(play.takes(Asked(ONE, Knowledge::NotFound)), []);
+        }
+        asked += 1;
+    }
+    assert_eq!(asked, 20);
+    assert_eq!(
+        play.takes(Asked(ONE, Knowledge::NotFound)),
+        [Report(ONE, Refused)],
+        "it never came there"
+    );
+    play.takes(Reported(ONE));
+    assert_eq!(
+        (play.step.open(), play.step.in_flight, play.step.next_due()),
+        (0, 0, None)
+    );
+}
+
+#[test]
+fn what_comes_to_the_bank_after_its_payment_is_over_is_reported() {
+    let mut play = Play::new(8);
+    play.takes(Open(ONE, EffectState::Unknown));
+    play.takes(Asked(ONE, Knowledge::NotFound));
+    play.waits(200);
+    play.takes(Input::PaymentOver(ONE));
+    play.waits(400);
+    play.takes(Asked(ONE, Knowledge::NotFound));
+    assert_eq!(play.waits(800), [Ask(ONE)]);
+    assert_eq!(play.takes(Asked(ONE, Knowledge::Done)), [Report(ONE, Done)]);
+}
+
+#[test]
 fn after_a_restart_what_was_attempted_begins_with_a_question() {
     let mut play = Play::new(8);
     assert_eq!(play.takes(Open(ONE, Attempted)), [Ask(ONE)]);

@@ -10,7 +10,7 @@ use std::{
 use paytone_connectors::funding::{self, Funding, Settings, Token};
 use paytone_domain::{
     Actor, Answer, Command, Event,
-    funding::{EffectCommand, EffectOutcome, EffectState},
+    funding::{EffectCommand, EffectOutcome, EffectRefusal, EffectState},
     ids::EffectId,
     time::Timestamp,
 };
@@ -260,6 +260,7 @@ async fn tell(node: &Node, id: EffectId, command: EffectCommand, taken: Input) -
         .map(|answered| answered.answer)
     {
         Ok(Answer::Effect(Ok(()))) => taken,
+        Ok(Answer::Effect(Err(EffectRefusal::PaymentOver))) => Input::PaymentOver(id),
         Ok(_) => Input::Gone(id),
         Err(_) => Input::NotTaken(id),
     }
