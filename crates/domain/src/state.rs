@@ -7,13 +7,13 @@ use crate::{
     Answer,
     deadline::Deadlines,
     funding::Effect,
-    grant::Lot,
+    grant::{self, Lot},
     idempotency::{Recorded, Repeats},
     ids::{
         DeviceId, EffectId, EnrolmentId, KeyringFingerprint, LotId, MandateId, MerchantId,
         NumberHash, PaymentId, RefundId, SubscriberId,
     },
-    ledger::Book,
+    ledger::{Account, Book, Entry},
     mandate::Mandate,
     merchant::Merchant,
     money::Currency,
@@ -212,6 +212,16 @@ impl State {
             .devices
             .iter()
             .any(|device| is_active_device_of(self, *device, subscriber.id))
+    }
+
+    /// Writes an entry down. The only way to: what follows from balances is kept beside them.
+    pub(crate) fn post(&mut self, entry: &Entry) {
+        self.book.post(entry);
+        for leg in entry.legs() {
+            if let Account::Grant(lot) = leg.account {
+                grant::follow_money(self, lot);
+            }
+        }
     }
 
     pub(crate) fn opened_prompt(&mut self, moment: &Moment, merchant: MerchantId) {

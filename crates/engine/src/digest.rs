@@ -180,6 +180,8 @@ impl Sum {
             sources,
             devices,
             lots,
+            // Follows from the lots and the book.
+            funded_lots: _,
             mandates,
             prompts,
             blocked_merchants,

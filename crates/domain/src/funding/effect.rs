@@ -288,7 +288,7 @@ pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
             effect.state = EffectState::Attempted;
         }
         EffectEvent::Settled { id, outcome, entry } => {
-            state.book.post(entry);
+            state.post(entry);
             let effect = state.effects.get_mut(id).expect("a settled effect is open");
             match (outcome, effect.direction) {
                 (EffectOutcome::Unknown, _) => effect.state = EffectState::Unknown,
@@ -300,7 +300,7 @@ pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
         }
         EffectEvent::Dropped { id } => over(state, *id, EffectOutcome::Refused),
         EffectEvent::PaidToBalance { id, entry } => {
-            state.book.post(entry);
+            state.post(entry);
             over(state, *id, EffectOutcome::Done);
         }
         EffectEvent::Repeated { id } => {

@@ -2,7 +2,7 @@
 
 use super::{Share, Source, SourceKind};
 use crate::{
-    grant::Lot,
+    ids::LotId,
     ledger::Account,
     merchant::Merchant,
     money::Amount,
@@ -22,14 +22,17 @@ pub(crate) fn plan(
     merchant: &Merchant,
     amount: Amount,
 ) -> Option<Vec<Share>> {
-    plan_with(state, moment, payer, merchant, amount, |_| 0)
+    let lots = &payer.funded_lots;
+    plan_with(state, moment, payer, lots, merchant, amount, |_| 0)
 }
 
-/// As if every account had `more` than it has, in minor units; less where that is negative.
+/// As if every account had `more` than it has, in minor units; less where that is negative. `lots` are those of the payer that
+/// have money, or may have with `more`.
 pub fn plan_with(
     state: &State,
     moment: &Moment,
     payer: &Subscriber,
+    lots: &[LotId],
     merchant: &Merchant,
     amount: Amount,
     more: impl Fn(Account) -> i64,
@@ -50,13 +53,12 @@ pub fn plan_with(
     for source in payer.sources {
         match source {
             SourceKind::Grant => {
-                for lot in spendable_lots(state, moment, payer, merchant) {
-                    let account = Account::Grant(lot.id);
-                    take(
-                        &mut missing,
-                        Source::Grant(lot.id),
-                        with(account, state.book.available(account)),
-                    );
+                let available = |id| {
+                    let account = Account::Grant(id);
+                    with(account, state.book.available(account))
+                };
+                for (id, available) in spendable_lots(state, moment, lots, merchant, available) {
+                    take(&mut missing, Source::Grant(id), available);
                 }
             }
             SourceKind::Balance => {
@@ -84,20 +86,24 @@ pub fn plan_with(
     missing.is_zero().then_some(shares)
 }
 
-/// Soonest-expiring first.
-fn spendable_lots<'a>(
-    state: &'a State,
+/// What may be spent here and now, soonest-expiring first.
+fn spendable_lots(
+    state: &State,
     moment: &Moment,
-    payer: &Subscriber,
+    lots: &[LotId],
     merchant: &Merchant,
-) -> Vec<&'a Lot> {
-    let lots = payer.lots.iter().filter_map(|id| state.lots.get(id));
+    available: impl Fn(LotId) -> Amount,
+) -> impl Iterator<Item = (LotId, Amount)> {
+    let lots = lots.iter().filter_map(|id| state.lots.get(id));
     let mut lots: Vec<_> = lots
         .filter(|lot| !lot.expired(moment.now) && lot.scope.allows(merchant.id, merchant.category))
+        .map(|lot| (lot.expires_at.unwrap_or(Timestamp(i64::MAX)), lot.id))
+        .map(|(ends, id)| (ends, id, available(id)))
+        .filter(|(.., available)| !available.is_zero())
         .collect();
-    lots.sort_by_key(|lot| (lot.expires_at.unwrap_or(Timestamp(i64::MAX)), lot.id));
+    lots.sort_unstable_by_key(|(ends, id, _)| (*ends, *id));
     lots.truncate(MOST_LOTS);
-    lots
+    lots.into_iter().map(|(_, id, available)| (id, available))
 }
 
 /// What may still go on this month's phone bill.

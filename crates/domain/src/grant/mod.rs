@@ -150,7 +150,6 @@ pub fn due_lot(state: &State, moment: &Moment, id: LotId) -> Vec<Event> {
 pub(crate) fn evolve(state: &mut State, event: &GrantEvent) {
     match event {
         GrantEvent::Given { lot, entry } => {
-            state.book.post(entry);
             state
                 .subscribers
                 .expect_mut(lot.subscriber)
@@ -161,9 +160,10 @@ pub(crate) fn evolve(state: &mut State, event: &GrantEvent) {
                 state.deadlines.insert(at, Due::Lot(lot.id));
             }
             state.lots.insert(lot.id, lot.clone());
+            state.post(entry);
         }
         GrantEvent::Expired { lot, entry } => {
-            state.book.post(entry);
+            state.post(entry);
             if let Some(lot) = state.lots.get(lot)
                 && state.book.balance(Account::Grant(lot.id)) == crate::ledger::Balance::default()
             {
@@ -174,6 +174,23 @@ pub(crate) fn evolve(state: &mut State, event: &GrantEvent) {
                     .retain(|id| *id != lot.id);
             }
         }
+    }
+}
+
+/// Keeps the list of its holder's lots that have money on them, which is all that decisions walk: a refund may fill one that
+/// was spent years ago, so none is ever forgotten.
+pub(crate) fn follow_money(state: &mut State, id: LotId) {
+    let Some(holder) = state.lots.get(&id).map(|lot| lot.subscriber) else {
+        return;
+    };
+    let has_money = state.book.balance(Account::Grant(id)).posted != 0;
+    let funded = &mut state.subscribers.expect_mut(holder).funded_lots;
+    match (funded.binary_search(&id), has_money) {
+        (Err(place), true) => funded.insert(place, id),
+        (Ok(place), false) => {
+            funded.remove(place);
+        }
+        (Ok(_), true) | (Err(_), false) => {}
     }
 }
 

@@ -542,9 +542,9 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &OperatorEvent) 
         }
         OperatorEvent::CashImported { row, entry, .. } => {
             operators.imported.insert(*row);
-            state.book.post(entry);
+            state.post(entry);
         }
-        OperatorEvent::Adjusted { entry, .. } => state.book.post(entry),
+        OperatorEvent::Adjusted { entry, .. } => state.post(entry),
         OperatorEvent::SubscriberBlocked { .. }
         | OperatorEvent::SubscriberUnblocked { .. }
         | OperatorEvent::PinUnlocked { .. }

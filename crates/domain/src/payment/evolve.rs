@@ -122,7 +122,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
                 payment.amount.minus(*amount),
             );
             let approved_on = payment.approved_on.unwrap_or(moment.date);
-            state.book.post(entry);
+            state.post(entry);
             give_limits_back(state, merchant, payer, mandate, approved_on, rest);
             if !billed.is_zero() {
                 state
@@ -160,7 +160,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             status,
             extended,
         } => {
-            state.book.post(entry);
+            state.post(entry);
             state.next_refund = state.next_refund.max(refund.0 + 1);
             let payment = state
                 .payments
@@ -330,7 +330,7 @@ fn ended(
             give_limits_back(state, merchant, payer, mandate, date, amount);
         }
     }
-    state.book.post(entry);
+    state.post(entry);
     match ending {
         Ending::Refused { report } => state.count_refusal(moment, merchant, payer, false, report),
         Ending::WrongCode => state.count_refusal(moment, merchant, payer, true, false),

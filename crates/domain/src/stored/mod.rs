@@ -7,7 +7,7 @@
 //! ```
 //! A section is one container of the state; what may be in one is the list `sections!` below. A chunk holds things of one section
 //! and can be read without any other. Indexes that follow from the rest (who holds a number, which keys are in use, how many
-//! enrolments a number has) are made again and not written.
+//! enrolments a number has, which lots have money on them) are made again and not written.
 //!
 //! **Invariants:** the same state gives the same bytes, whatever order its maps are in. Bytes from outside are read or refused:
 //! nothing here panics, and nothing is taken twice or missing. **Not here:** files, checksums, the journal; whether it is the
@@ -21,7 +21,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     deadline::Deadlines,
     funding::Effect,
-    grant::Lot,
+    grant::{self, Lot},
     idempotency::Repeats,
     ids::{
         DeviceId, EffectId, EnrolmentId, LotId, MandateId, OperatorId, PaymentId, ProposalId,
@@ -455,6 +455,19 @@ impl State {
         }
         for enrolment in self.enrolments.values() {
             *self.number_enrolments.entry(enrolment.number).or_default() += 1;
+        }
+        let mut lots: Vec<_> = self.lots.values().collect();
+        lots.sort_unstable_by_key(|lot| lot.id);
+        let lots: Vec<_> = lots
+            .into_iter()
+            .map(|lot| (lot.id, lot.subscriber))
+            .collect();
+        for (lot, holder) in lots {
+            if self.subscribers.get(holder).is_none() {
+                let why = "a lot is nobody's";
+                return Err(StoredError::Misfit { section: 9, why });
+            }
+            grant::follow_money(self, lot);
         }
         Ok(())
     }

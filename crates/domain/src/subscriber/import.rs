@@ -293,6 +293,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
                 sources: SourceKind::DEFAULT_ORDER,
                 devices: Vec::new(),
                 lots: Vec::new(),
+                funded_lots: Vec::new(),
                 mandates: Vec::new(),
                 prompts: Vec::new(),
                 blocked_merchants: Vec::new(),

@@ -61,7 +61,7 @@ pub(crate) fn remove_devices(holder: &Subscriber, events: &mut Vec<Event>) {
 
 /// What the event that ends it does: no number, no prompts, and no lot that lives on.
 pub(crate) fn left(state: &mut State, moment: &Moment, id: SubscriberId, entry: &Entry) {
-    state.book.post(entry);
+    state.post(entry);
     let holder = state.subscribers.expect_mut(id);
     holder.prompts.clear();
     for id in holder.lots.clone() {

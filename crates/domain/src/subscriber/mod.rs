@@ -111,6 +111,9 @@ pub struct Subscriber {
     pub devices: Vec<DeviceId>,
     #[n(14)]
     pub lots: Vec<LotId>,
+    /// Those of `lots` with money on them, sorted. Follows from lots and book, so it is never written down.
+    #[cbor(skip)]
+    pub funded_lots: Vec<LotId>,
     #[n(15)]
     pub mandates: Vec<MandateId>,
     #[n(16)]

@@ -175,3 +175,27 @@ fn what_expires_goes_back_to_opening_balances_unless_a_campaign_gave_it() {
         ",
     );
 }
+
+#[test]
+fn lots_that_were_spent_long_ago_stand_in_nobodys_way_and_take_their_refund() {
+    let mut script = String::from(
+        "
+        mandate m alice shop each=500 month=5000    | awaiting_approval
+        sign m                                      | active
+        ",
+    );
+    for number in 0..1_001 {
+        script += &format!("grant g{number} alice 1 | ok\ncharge c{number} m 1 | captured\n");
+    }
+    script += "
+        money alice             | spent 1001
+        refund r c0             | 1 completed
+        money alice             | g0 1, spent 1001
+        grant last alice 20     | ok
+        charge c m 21           | captured
+        payment c               | captured, captured 21: g0 1 moved, last 20 moved
+        refund r2 c             | 21 completed
+        money alice             | g0 1, last 20, spent 1022
+        ";
+    check(&script);
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use paytone_domain::{
     Answer, State,
     funding::{Direction, LegState},
+    ids::{LotId, SubscriberId},
     ledger::{Account, AccountKind},
     mandate::MandateStatus,
     money::Amount,
@@ -18,6 +19,7 @@ pub fn hold(state: &State) {
     money_on_its_way_is_on_its_account(state);
     state.payments.values().for_each(payment_adds_up);
     prompts_are_counted(state);
+    lots_with_money_are_known(state);
     for (number, id) in &state.numbers {
         let holder = state.subscribers.get(*id).expect("a number has a holder");
         assert_eq!(
@@ -105,6 +107,20 @@ fn payment_adds_up(payment: &Payment) {
             "a payment that is over holds nothing: {payment:?}"
         );
         assert!(leg.refunded <= leg.captured, "{payment:?}");
+    }
+}
+
+fn lots_with_money_are_known(state: &State) {
+    let mut funded: BTreeMap<SubscriberId, Vec<LotId>> = BTreeMap::new();
+    for lot in state.lots.values() {
+        if state.book.balance(Account::Grant(lot.id)).posted != 0 {
+            funded.entry(lot.subscriber).or_default().push(lot.id);
+        }
+    }
+    for subscriber in state.subscribers.iter() {
+        let mut expected = funded.remove(&subscriber.id).unwrap_or_default();
+        expected.sort_unstable();
+        assert_eq!(subscriber.funded_lots, expected, "{:?}", subscriber.id);
     }
 }
 

@@ -591,6 +591,8 @@ impl Shadow {
             state,
             moment,
             payer,
+            // Also those that were spent then and may have money here.
+            &payer.lots,
             merchant,
             amount,
             |account| match account {

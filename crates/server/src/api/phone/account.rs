@@ -84,7 +84,7 @@ fn look(state: &DomainState, moment: &Moment, id: SubscriberId) -> Option<Seen> 
     let payment = at_most(rules.payment_limit, rules.reduced_payment_limit);
     let bill_held = Amount::clamped(state.book.balance(Account::BillReceivable(id)).held);
     let mut lots: Vec<_> = owner
-        .lots
+        .funded_lots
         .iter()
         .filter_map(|lot| state.lots.get(lot))
         .filter(|lot| !lot.expired(moment.now))
