@@ -30,6 +30,7 @@ pub struct Config {
     pub code_channels: Vec<String>,
     pub store: Store,
     pub cluster: Cluster,
+    pub snapshot: Snapshot,
     pub limits: Limits,
     pub telemetry: Telemetry,
     pub webhooks: Webhooks,
@@ -102,6 +103,25 @@ impl Default for Cluster {
             authority: PathBuf::new(),
             take_over_seconds: 2,
             peers: BTreeMap::new(),
+        }
+    }
+}
+
+/// When the state is written down, so that the next start need not replay the whole journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Snapshot {
+    /// Zero for never.
+    pub every_events: u64,
+    /// Zero for never. Nothing is written while nothing happens.
+    pub every_minutes: u64,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            every_events: 1_000_000,
+            every_minutes: 60,
         }
     }
 }
@@ -213,6 +233,7 @@ impl Default for Config {
             code_channels: Vec::new(),
             store: Store::default(),
             cluster: Cluster::default(),
+            snapshot: Snapshot::default(),
             limits: Limits::default(),
             telemetry: Telemetry::default(),
             webhooks: Webhooks::default(),
@@ -275,6 +296,10 @@ impl Config {
 
     pub fn journal(&self) -> PathBuf {
         self.data.join("journal.sqlite")
+    }
+
+    pub fn snapshots(&self) -> PathBuf {
+        self.data.join("snapshots")
     }
 
     pub fn subject_keys(&self) -> PathBuf {

@@ -42,6 +42,7 @@ pub mod pages;
 pub mod past;
 pub mod proof;
 pub mod service;
+pub mod snapshots;
 pub mod stores;
 pub mod telemetry;
 pub mod top;

@@ -38,6 +38,7 @@ use crate::{
     import::Imports,
     metrics::{self, Metrics},
     past::LookBacks,
+    snapshots::{self, SnapshotLog},
     stores::Stores,
     telemetry::traces,
     views::{FollowError, Views, follow},
@@ -67,6 +68,8 @@ pub struct Node {
     pub code_channel: Option<Box<dyn CodeChannel>>,
     /// Operators' sign-ins under way.
     pub sign_ins: Arc<SignIns>,
+    /// How the start went, and the snapshots since.
+    pub snapshots: Arc<SnapshotLog>,
     /// Files on their way in.
     pub imports: Imports,
     pub look_backs: LookBacks,
@@ -162,9 +165,14 @@ impl Node {
         let stores = Stores::of(&config)?;
         let cluster = Cluster::open(&config)?;
         let mut journal = stores.journal().await?;
-        let mut batches = 0_u64;
-        let core = paytone_engine::replay(&mut journal, |_, _| batches += 1).await?;
-        tracing::info!(batches, "journal replayed");
+        let snapshots = snapshots::open(&stores).await;
+        let mut shown = snapshots::Shown::default();
+        let restart = paytone_engine::restart(&mut journal, snapshots.as_ref(), |progress| {
+            shown.at(progress);
+        })
+        .await?;
+        let snapshots = Arc::new(SnapshotLog::new(shown.end(&restart)));
+        let core = restart.core;
         let fingerprint = KeyringFingerprint(keyring.fingerprint());
         let begins = match &core.state().settings {
             Some(settings) if settings.keyring != fingerprint => {
@@ -223,6 +231,7 @@ impl Node {
             metrics: Arc::clone(&metrics),
             code_channel,
             sign_ins: Arc::default(),
+            snapshots,
             imports: Imports::default(),
             look_backs: LookBacks::default(),
             demo,

@@ -1,16 +1,16 @@
 //! Where a node's stores are: SQLite files in its folder, or one PostgreSQL database.
 //!
 //! ```text
-//!   [store] url ── empty ──▶ data/journal.sqlite  subject-keys.sqlite  deliveries.sqlite  views.sqlite
-//!               └─ set ────▶ paytone.journal  paytone.subject_keys  paytone_webhooks.*  paytone_views.*
+//!   [store] url ── empty ──▶ data/journal.sqlite  snapshots/  subject-keys.sqlite  deliveries.sqlite  views.sqlite
+//!               └─ set ────▶ paytone.journal  paytone.snapshots  paytone.subject_keys  paytone_webhooks.*  paytone_views.*
 //! ```
 //! **Invariant:** one setting moves all of them. **Not here:** what is in them.
 
 use std::path::PathBuf;
 
 use paytone_journal::{
-    EitherJournal, EitherReader, Keyring, OpenError, PostgresJournal, PostgresStore, SqliteJournal,
-    SubjectKeys, postgres_store,
+    EitherJournal, EitherReader, Keyring, OpenError, PostgresJournal, PostgresStore, Snapshots,
+    SqliteJournal, SubjectKeys, postgres_store,
 };
 
 use crate::{config::Config, views::store, webhooks};
@@ -25,6 +25,7 @@ pub struct Stores {
 #[derive(Clone, Debug)]
 struct Files {
     journal: PathBuf,
+    snapshots: PathBuf,
     subject_keys: PathBuf,
     deliveries: PathBuf,
     views: PathBuf,
@@ -43,6 +44,7 @@ impl Stores {
         Ok(Self {
             files: Files {
                 journal: config.journal(),
+                snapshots: config.snapshots(),
                 subject_keys: config.subject_keys(),
                 deliveries: config.deliveries(),
                 views: config.views(),
@@ -71,6 +73,22 @@ impl Stores {
                 EitherReader::Postgres(Box::new(reader))
             }
         })
+    }
+
+    /// The snapshots beside the journal.
+    pub async fn snapshots(&self) -> Result<Snapshots, OpenError> {
+        match &self.postgres {
+            None => Ok(Snapshots::folder(&self.files.snapshots)),
+            Some(store) => Snapshots::postgres(store).await,
+        }
+    }
+
+    /// The same, with nothing made where there are none.
+    pub async fn snapshots_as_they_are(&self) -> Result<Snapshots, OpenError> {
+        match &self.postgres {
+            None => Ok(Snapshots::folder(&self.files.snapshots)),
+            Some(store) => Snapshots::in_postgres_as_it_is(store).await,
+        }
     }
 
     pub async fn subject_keys(&self, keyring: &Keyring) -> Result<SubjectKeys, OpenError> {

@@ -129,6 +129,7 @@ pub enum Happening {
         prompt: PromptRef,
     },
     Staff,
+    Snapshot,
     Mood,
     Clerk,
     BankHears {

@@ -26,6 +26,7 @@ mod process;
 mod promises;
 mod random;
 mod run;
+mod snapshots;
 mod staff;
 mod violation;
 mod world;

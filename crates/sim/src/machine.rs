@@ -17,7 +17,7 @@ use crate::{
     follower::difference,
     happening::{Ask, CallId, Happening, Told, WorkerAsk},
     mutation::Mutation,
-    process::{Input, Process, Reply, look, now, rows},
+    process::{Input, Process, Reply, look, now, rows, without_keys},
     promises::repeat_of,
     violation::{Check, Checked, Violation, require},
     world::World,
@@ -339,7 +339,12 @@ impl World {
             self.skew_ms = self.random.between(-2_000, 2_000);
         }
         self.journal = self.journal.reopen();
-        let process = Process::start(self.journal.clone(), self.life, self.mutation)?;
+        let core = if self.mutation == Some(Mutation::ForgetKeysOnReplay) {
+            without_keys(&mut self.journal)?
+        } else {
+            self.restarted()?
+        };
+        let process = Process::start(self.journal.clone(), core, self.life);
         for row in rows(&mut self.journal, self.follower.seq)? {
             let batch = Batch::decode(&row.body).map_err(|error| Violation {
                 check: Check::Journal,

@@ -27,6 +27,10 @@ pub enum Mutation {
     GoOnAfterFailedSync,
     /// After a restart the idempotency keys are forgotten.
     ForgetKeysOnReplay,
+    /// A snapshot is written without the idempotency keys.
+    SnapshotForgetsKeys,
+    /// A snapshot says that it is of a row later than it is.
+    SnapshotOfAnEarlierRow,
     /// The end of a payment releases nothing of what was held for it.
     KeepHold,
     /// A result of the bank is posted twice.
@@ -50,11 +54,13 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::AnswerBeforeDurable,
         Self::SkipSync,
         Self::GoOnAfterFailedSync,
         Self::ForgetKeysOnReplay,
+        Self::SnapshotForgetsKeys,
+        Self::SnapshotOfAnEarlierRow,
         Self::KeepHold,
         Self::PostResultTwice,
         Self::CallBeforeDurable,

@@ -8,12 +8,11 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use paytone_domain::{Event, State, ids::EffectId, mandate::Mandate, subscriber::PromptRef};
-use paytone_engine::{Batch, Core, Pipeline, effects, replay};
+use paytone_engine::{Batch, Core, Pipeline, effects};
 use paytone_journal::{JournalReader, MemoryJournal, Row};
 
 use crate::{
     happening::{CallId, Look, Seen, Told, WorkerAsk},
-    mutation::Mutation,
     violation::{Check, Violation},
 };
 
@@ -56,7 +55,7 @@ pub fn now<F: Future>(future: F) -> Option<F::Output> {
     }
 }
 
-fn journal_violation(detail: impl ToString) -> Violation {
+pub fn journal_violation(detail: impl ToString) -> Violation {
     Violation {
         check: Check::Journal,
         detail: detail.to_string(),
@@ -70,12 +69,8 @@ pub fn rows(journal: &mut MemoryJournal, after: u64) -> Result<Vec<Row>, Violati
         .map_err(journal_violation)
 }
 
-fn replayed(journal: &mut MemoryJournal, mutation: Option<Mutation>) -> Result<Core, Violation> {
-    if mutation != Some(Mutation::ForgetKeysOnReplay) {
-        return now(replay(journal, |_, _| {}))
-            .ok_or_else(|| journal_violation("a replay waits"))?
-            .map_err(journal_violation);
-    }
+/// The state that all rows make but for the idempotency keys.
+pub fn without_keys(journal: &mut MemoryJournal) -> Result<Core, Violation> {
     let mut core = Core::new();
     for mut row in rows(journal, 0)? {
         let mut batch = Batch::decode(&row.body).map_err(journal_violation)?;
@@ -90,14 +85,9 @@ fn replayed(journal: &mut MemoryJournal, mutation: Option<Mutation>) -> Result<C
 }
 
 impl Process {
-    /// Starts on what the journal holds.
-    pub fn start(
-        mut journal: MemoryJournal,
-        life: u64,
-        mutation: Option<Mutation>,
-    ) -> Result<Self, Violation> {
-        let core = replayed(&mut journal, mutation)?;
-        Ok(Self {
+    /// Starts with the state that the journal makes.
+    pub fn start(journal: MemoryJournal, core: Core, life: u64) -> Self {
+        Self {
             life,
             pipeline: Pipeline::new(core, BATCH_ITEMS),
             journal,
@@ -110,7 +100,7 @@ impl Process {
             }),
             exchanges: BTreeMap::new(),
             wakes_at: None,
-        })
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Report {
     pub steps: u64,
     pub virtual_seconds: i64,
     pub crashes: u64,
+    pub snapshots: u64,
+    /// Starts that began with one.
+    pub from_snapshots: u64,
     pub clock_jumps: u64,
     pub full_disks: u64,
     pub batches: u64,
@@ -92,6 +95,7 @@ fn play(world: &mut World, steps: u64) -> Checked {
     world.queue.push(30_000, Happening::Crash);
     world.queue.push(45_000, Happening::ClockJumps);
     world.queue.push(90_000, Happening::DiskFills);
+    world.queue.push(20_000, Happening::Snapshot);
     world.queue.push(10_000, Happening::Mood);
     world.queue.push(60_000, Happening::Clerk);
     world.queue.push(5_000, Happening::Staff);
@@ -186,6 +190,8 @@ fn report(world: &World) -> Report {
         steps: world.steps,
         virtual_seconds: world.queue.now() / 1_000,
         crashes: world.crashes,
+        snapshots: world.snapshots_made,
+        from_snapshots: world.from_snapshots,
         clock_jumps: world.clock_jumps,
         full_disks: world.full_disks,
         batches: world.follower.seq,

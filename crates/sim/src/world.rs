@@ -1,10 +1,10 @@
 //! The simulated world: one process, its clients, the bank, and the clock that moves them all.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use paytone_connectors::stand_in_bank;
 use paytone_domain::{Actor, Command, time::Timestamp};
-use paytone_journal::MemoryJournal;
+use paytone_journal::{MemoryJournal, Snapshots};
 
 use crate::{
     follower::Follower,
@@ -29,6 +29,8 @@ pub struct World {
     pub mutation: Option<Mutation>,
     pub process: Option<Process>,
     pub journal: MemoryJournal,
+    pub snapshots: Snapshots,
+    pub damaged_snapshots: BTreeSet<u64>,
     pub life: u64,
     /// The machine's clock is wrong by so much.
     pub skew_ms: i64,
@@ -45,6 +47,9 @@ pub struct World {
     pub settling: bool,
     pub steps: u64,
     pub crashes: u64,
+    pub snapshots_made: u64,
+    /// Starts that began with one.
+    pub from_snapshots: u64,
     pub clock_jumps: u64,
     pub full_disks: u64,
     pub released: u64,
@@ -66,6 +71,8 @@ impl World {
             mutation,
             process: None,
             journal,
+            snapshots: Snapshots::memory(),
+            damaged_snapshots: BTreeSet::new(),
             life: 0,
             skew_ms: 0,
             full_until: 0,
@@ -79,6 +86,8 @@ impl World {
             settling: false,
             steps: 0,
             crashes: 0,
+            snapshots_made: 0,
+            from_snapshots: 0,
             clock_jumps: 0,
             full_disks: 0,
             released: 0,
@@ -187,6 +196,7 @@ impl World {
             Happening::Phone(phone) => self.phone(phone),
             Happening::Prompt { phone, prompt } => self.prompted(phone, prompt),
             Happening::Staff => self.staff(),
+            Happening::Snapshot => return self.makes_snapshot(),
             Happening::Mood => self.mood(),
             Happening::Clerk => return self.clerk(),
             Happening::BankHears {

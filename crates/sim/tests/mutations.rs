@@ -12,6 +12,10 @@ fn found_by(mutation: Mutation) -> &'static [Check] {
         Mutation::SkipSync => &[Check::Answered, Check::Replay, Check::Journal],
         Mutation::GoOnAfterFailedSync => &[Check::Journal, Check::Answered],
         Mutation::ForgetKeysOnReplay => &[Check::Keys],
+        Mutation::SnapshotForgetsKeys => &[Check::Keys, Check::Replay],
+        Mutation::SnapshotOfAnEarlierRow => {
+            &[Check::Answered, Check::Keys, Check::Replay, Check::Panic]
+        }
         Mutation::KeepHold => &[Check::Holds, Check::Replay],
         Mutation::PostResultTwice => &[Check::Books, Check::Replay],
         Mutation::CallBeforeDurable => &[Check::Settled, Check::Bank],

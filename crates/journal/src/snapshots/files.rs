@@ -153,6 +153,13 @@ impl File {
     }
 }
 
+impl Drop for File {
+    /// What was not finished takes no room. Once it is, there is nothing of that name.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
 /// One that is being read.
 #[derive(Debug)]
 pub struct Reading {

@@ -16,6 +16,7 @@ mod proof;
 mod replay;
 mod rules;
 mod session;
+mod snapshots;
 mod socket;
 mod subscribers;
 mod words;
@@ -61,6 +62,7 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(worklist::router())
         .merge(look_back::router())
         .merge(replay::router())
+        .merge(snapshots::router())
         .merge(proof::router())
         .merge(crate::metrics::serve::admin())
         .merge(crate::cluster::status::admin())

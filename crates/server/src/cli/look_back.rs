@@ -18,29 +18,34 @@ pub async fn run(client: &Client, asked: &Value) -> Result<Value, Failure> {
 
 /// Follows one that was begun.
 pub async fn follow(client: &Client, begun: &Value) -> Result<Value, Failure> {
-    let path = format!("/look-backs/{}", begun["id"].as_str().unwrap_or_default());
+    tokio::select! {
+        outcome = wait(client, begun) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            client.ask(Method::DELETE, &path(begun), None).await?;
+            Err(Failure::new("stopped"))
+        }
+    }
+}
+
+fn path(begun: &Value) -> String {
+    format!("/look-backs/{}", begun["id"].as_str().unwrap_or_default())
+}
+
+/// Follows one to its end, which comes even if nobody waits for it any more.
+pub async fn wait(client: &Client, begun: &Value) -> Result<Value, Failure> {
+    let path = path(begun);
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("replaying {wide_bar} {pos}/{len} rows, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let follow = async {
-        loop {
-            let seen = client.get(&path).await?;
-            if seen["state"] == "done" {
-                return Ok(seen["answer"].clone());
-            }
-            bar.set_length(seen["rows_in_all"].as_u64().unwrap_or_default());
-            bar.set_position(seen["rows"].as_u64().unwrap_or_default());
-            tokio::time::sleep(BETWEEN).await;
+    loop {
+        let seen = client.get(&path).await?;
+        if seen["state"] == "done" {
+            bar.finish_and_clear();
+            return Ok(seen["answer"].clone());
         }
-    };
-    let outcome = tokio::select! {
-        outcome = follow => outcome,
-        _ = tokio::signal::ctrl_c() => {
-            client.ask(Method::DELETE, &path, None).await?;
-            Err(Failure::new("stopped"))
-        }
-    };
-    bar.finish_and_clear();
-    outcome
+        bar.set_length(seen["rows_in_all"].as_u64().unwrap_or_default());
+        bar.set_position(seen["rows"].as_u64().unwrap_or_default());
+        tokio::time::sleep(BETWEEN).await;
+    }
 }

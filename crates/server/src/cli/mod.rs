@@ -21,6 +21,7 @@ mod replay;
 mod rules;
 mod serve;
 mod show;
+mod snapshot;
 mod stand_in_bank;
 mod store;
 mod subscriber;
@@ -102,6 +103,8 @@ enum Command {
     Backup(On<backup::BackUp>),
     /// Bring a backup back, whole or to a moment, and verify it; who was erased stays erased
     Restore(On<backup::Restore>),
+    /// Write the state down beside the running engine, so that the next start is short
+    Snapshot(client::Reach),
     /// SQL tables derived from the journal
     Views(Of<views::Command>),
     /// Money that the outside world would not take back
@@ -184,6 +187,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(reach) => verify::run(&reach).await,
         Command::Backup(on) => backup::back_up(&on.reach, on.args).await,
         Command::Restore(on) => backup::restore(&on.reach, on.args).await,
+        Command::Snapshot(reach) => snapshot::run(&reach).await,
         Command::Views(of) => views::run(&of.reach, of.command).await,
         Command::Effect(of) => worklist::effect(&of.reach, of.command).await,
     }

@@ -82,6 +82,18 @@ const COMMENTS: &[(&str, &str)] = &[
         "cluster.peers",
         "The other nodes: a line `name = \"host:port\"` for each.",
     ),
+    (
+        "snapshot",
+        "When the state is written down beside the running engine, so that the next start need not replay the whole journal.",
+    ),
+    (
+        "snapshot.every_events",
+        "After so many events of the journal; 0 for never. `paytone snapshot` makes one at once.",
+    ),
+    (
+        "snapshot.every_minutes",
+        "After so long, if anything happened; 0 for never.",
+    ),
     ("limits", "What one node takes on."),
     (
         "limits.connections",

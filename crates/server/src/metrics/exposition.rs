@@ -241,6 +241,37 @@ fn engine(page: &mut Page, reading: &Reading) {
         "How far the journal is durable.",
         engine.position,
     );
+    let snapshots = &reading.snapshots;
+    page.gauge(
+        "paytone_snapshot_position",
+        "Of the newest snapshot that this node made or found since its start.",
+        snapshots.position,
+    );
+    page.gauge(
+        "paytone_snapshot_bytes",
+        "How large that one is.",
+        snapshots.bytes,
+    );
+    page.counter(
+        "paytone_snapshots_failed_total",
+        "Tries to make a snapshot that came to nothing.",
+        snapshots.failed,
+    );
+    page.gauge(
+        "paytone_start_position",
+        "Of the snapshot that the start began with; 0 for the first row.",
+        snapshots.start_position,
+    );
+    page.gauge(
+        "paytone_start_events",
+        "Events that the start replayed.",
+        snapshots.start_events,
+    );
+    page.gauge(
+        "paytone_start_seconds",
+        "How long loading and replaying took.",
+        snapshots.start_seconds,
+    );
     page.gauge(
         "paytone_views_position",
         "How far the views show the journal.",

@@ -32,6 +32,8 @@ pub struct Reading {
     pub commit_us: Distribution,
     pub engine: Engine,
     pub views: Views,
+    #[serde(default)]
+    pub snapshots: Snapshots,
     /// `None` while the delivery log does not answer.
     pub webhooks: Option<Webhooks>,
     pub memory: Memory,
@@ -101,6 +103,34 @@ pub struct Views {
     pub position: u64,
     pub behind_positions: u64,
     pub behind_seconds: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshots {
+    /// Of the newest that this node made or found since its start; zero for none.
+    pub position: u64,
+    pub bytes: u64,
+    /// Tries that came to nothing.
+    pub failed: u64,
+    /// Where the start began, what it replayed after that, and how long it took.
+    pub start_position: u64,
+    pub start_events: u64,
+    pub start_seconds: f64,
+}
+
+impl Snapshots {
+    fn of(node: &Node) -> Self {
+        let log = &node.snapshots;
+        let newest = log.newest();
+        Self {
+            position: newest.map_or(0, |newest| newest.seq),
+            bytes: newest.map_or(0, |newest| newest.bytes),
+            failed: log.failed(),
+            start_position: log.start.snapshot,
+            start_events: log.start.events,
+            start_seconds: log.start.took.as_secs_f64(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -299,6 +329,7 @@ impl Reading {
                 unknown_appends: stats.unknown_appends(),
             },
             views: Views::of(node),
+            snapshots: Snapshots::of(node),
             webhooks,
             memory: Memory {
                 resident_bytes: resident_bytes(),

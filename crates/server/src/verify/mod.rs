@@ -12,6 +12,7 @@
 
 pub mod books;
 mod report;
+mod snapshots;
 mod views;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,8 +52,9 @@ pub async fn run(
     let stores = Stores::of(config)?;
     let mut journal = stores.journal_reader().await?;
     let mut report = Report::default();
-    // Before the journal's end is looked at: views never show more than the journal has.
+    // Before the journal's end is looked at: views and snapshots never show more than the journal has.
     let mut views = views::Seen::open(&stores.views(), &mut report).await;
+    let mut snapshots = snapshots::Seen::open(&stores, &mut report).await;
     let end = journal.last().await?.map_or(0, |tip| tip.seq);
     let mut chain = ChainVerifier::new();
     let mut core = Core::new();
@@ -98,6 +100,7 @@ pub async fn run(
                 report.differs("sealed_day", what);
             }
             after = row.seq;
+            snapshots.at(&row, core.state(), &mut report);
             if let Some(seen) = &mut views {
                 seen.at(&row, &books, &mut report);
             }
@@ -122,6 +125,7 @@ pub async fn run(
         return Ok(report);
     }
     books.compare(core.state(), &mut report);
+    snapshots.end(&mut report).await;
     report.digest = Some(Hash::from_bytes(paytone_engine::digest(core.state())));
     Ok(report)
 }

@@ -39,6 +39,8 @@ pub struct Report {
     pub digest: Option<Hash>,
     /// Where the views were compared; `None` if there are none.
     pub views_position: Option<u64>,
+    /// Positions of the snapshots that were compared, newest first.
+    pub snapshots: Vec<u64>,
     /// Business dates whose roots are signed.
     pub sealed_days: u64,
     /// Of them, what the witness's file has; `None` where no file is set.
@@ -114,6 +116,13 @@ impl fmt::Display for Report {
         match self.views_position {
             Some(position) => writeln!(f, "\nViews           compared at row {position}")?,
             None => writeln!(f, "\nViews           none")?,
+        }
+        match self.snapshots.as_slice() {
+            [] => writeln!(f, "Snapshots       none")?,
+            at => {
+                let at: Vec<_> = at.iter().map(u64::to_string).collect();
+                writeln!(f, "Snapshots       compared at row {}", at.join(" and "))?;
+            }
         }
         match self.witnessed {
             Some(witnessed) => writeln!(

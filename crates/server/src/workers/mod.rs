@@ -6,6 +6,7 @@ mod bank_order;
 mod funding;
 mod level;
 mod sealing;
+mod snapshots;
 pub mod stand_in_bank;
 
 use std::{sync::Arc, time::Duration};
@@ -26,6 +27,10 @@ impl Workers {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = Vec::new();
         tasks.push(tokio::spawn(sealing::run(
+            Arc::clone(node),
+            stopping.clone(),
+        )));
+        tasks.push(tokio::spawn(snapshots::run(
             Arc::clone(node),
             stopping.clone(),
         )));

@@ -8,3 +8,4 @@ mod people;
 mod program;
 mod sealed_days;
 mod site;
+mod snapshots;

@@ -83,7 +83,12 @@ impl Site {
 
     /// Running, with two administrators, ann and bob.
     pub fn running() -> Self {
-        let mut site = Self::new("");
+        Self::running_with("")
+    }
+
+    /// The same with more settings.
+    pub fn running_with(more: &str) -> Self {
+        let mut site = Self::new(more);
         site.serve();
         site.add("ann", "admin");
         site.sign_in("ann");
@@ -111,6 +116,7 @@ impl Site {
             .env("PAYTONE_PASSWORD", PASSWORD)
             .env_remove("PAYTONE_TOKEN")
             .env_remove("RUST_LOG")
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null());
         command
     }
@@ -148,6 +154,14 @@ impl Site {
             unsafe { libc::kill(id, libc::SIGTERM) };
             let status = server.wait().expect("it ends");
             assert!(status.success(), "{status}: {}", self.log());
+        }
+    }
+
+    /// Ends the server without a word, as a power cut does.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().expect("it is killed");
+            server.wait().expect("it ends");
         }
     }
 

@@ -19,8 +19,8 @@ use aws_lc_rs::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use hyper::Method;
-use paytone_engine::Batch;
-use paytone_journal::{JournalReader, SqliteJournal};
+use paytone_engine::{Batch, snapshot};
+use paytone_journal::{JournalReader, Snapshots, SqliteJournal};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -409,6 +409,12 @@ async fn after_everything_has_happened_neither_the_log_nor_the_journal_gives_a_s
         events > 100,
         "the journal tells of what happened: {events} events"
     );
+    let kept = Snapshots::folder(folder.path().join("snapshots"));
+    let made = snapshot::make(&mut reader, &kept, |_| {}).await;
+    let file = made.expect("a snapshot").listed.name;
+    let bytes = std::fs::read(&file).expect("its file");
+    assert!(bytes.len() > 10_000, "{} bytes", bytes.len());
+    assert_eq!(secrets.found_in(&bytes), [""; 0], "in {file}");
     for entry in std::fs::read_dir(folder.path()).expect("the folder") {
         let path = entry.expect("an entry").path();
         if path
