@@ -116,7 +116,8 @@ async fn wait_for(node: &Node, headers: &HeaderMap) -> Result<(), Problem> {
     })
 }
 
-async fn reached(node: &Node, position: u64, patience: Duration) -> bool {
+/// Whether this node reads up to `position` in time.
+pub async fn reached(node: &Node, position: u64, patience: Duration) -> bool {
     let mut seen = node.engine.position();
     if *seen.borrow() >= position {
         return true;

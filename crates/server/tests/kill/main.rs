@@ -14,6 +14,7 @@ mod clients;
 mod dice;
 mod disk;
 mod nodes;
+mod operations;
 mod process;
 #[path = "../support/mod.rs"]
 mod support;

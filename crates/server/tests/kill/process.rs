@@ -124,6 +124,18 @@ impl Settings {
         }
     }
 
+    /// What another command says of the node that runs, as JSON.
+    pub async fn run(&self, arguments: &[&str]) -> serde_json::Value {
+        let told = binary()
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.0)
+            .output();
+        let told = told.await.expect("the binary starts");
+        assert!(told.status.success(), "{arguments:?}: {told:?}");
+        serde_json::from_slice(&told.stdout).expect("JSON")
+    }
+
     /// What `paytone verify` says of the folder, which nobody uses at the time.
     pub async fn verify(&self) {
         let report = binary()

@@ -274,6 +274,8 @@ impl Phone {
 pub struct Events {
     body: Incoming,
     text: String,
+    /// Of the last event that had one.
+    pub last_id: String,
 }
 
 impl Events {
@@ -281,6 +283,7 @@ impl Events {
         Self {
             body: response.into_body(),
             text: String::new(),
+            last_id: String::new(),
         }
     }
 
@@ -292,6 +295,8 @@ impl Events {
                 for line in block.lines() {
                     if let Some(value) = line.strip_prefix("event:") {
                         value.trim().clone_into(&mut kind);
+                    } else if let Some(value) = line.strip_prefix("id:") {
+                        value.trim().clone_into(&mut self.last_id);
                     } else if let Some(value) = line.strip_prefix("data:") {
                         data.push_str(value.trim_start());
                     }

@@ -1,14 +1,15 @@
 //! The event stream of one phone: server-sent events, read with `fetch` because of the session's header.
 //!
 //! It ends when the session does, when the device is removed, when a newer stream of the device takes its place, or when
-//! something was missed; a phone opens another one and fetches what is pending. **Invariant:** a device that is not active
+//! something was missed; a phone opens another one, at any node. With `Last-Event-ID` it hears first what came since, each thing once and
+//! as it stands now; the event `missed` says that not all of that is known any more. Without, it fetches what is pending. **Invariant:** a device that is not active
 //! hears of itself and of nothing else.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -22,10 +23,12 @@ use tokio::time::Instant;
 
 use super::{
     device::status_name,
-    news::{NotOpened, OpenStream},
+    news::{self, NotOpened, OpenStream},
+    recent::Place,
     session::SignedIn,
 };
 use crate::{
+    cluster::forward,
     edge::{ids::Public, problem::Problem, time},
     node::Node,
 };
@@ -36,12 +39,14 @@ const PING: Duration = Duration::from_secs(15);
 pub async fn events(
     State(node): State<Arc<Node>>,
     signed_in: SignedIn,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let device = signed_in.device;
     let open = node
         .news
         .listen(device, signed_in.payer().id)
         .map_err(not_opened)?;
+    let resumed = resume(&node, &signed_in, &headers).await;
     let left = signed_in.until.since(time::now()).max(0).unsigned_abs();
     let listening = Listening {
         shown: device.show(&node.ids),
@@ -50,6 +55,7 @@ pub async fn events(
         until: Instant::now() + Duration::from_millis(left),
         node,
         state: Progress::Opened,
+        resumed,
     };
     let events = stream::unfold(listening, |mut listening| async move {
         let event = listening.next().await?;
@@ -65,6 +71,47 @@ pub async fn events(
         HeaderValue::from_static("no"),
     );
     Ok(response)
+}
+
+/// What a phone is told first, and what of its stream it has heard by then.
+#[derive(Default)]
+struct Resumed {
+    missed: VecDeque<Notice>,
+    /// Not everything is known that came since.
+    has_gap: bool,
+    up_to: Option<Place>,
+}
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// How long a node may take to read what another one has told already.
+const READ_PATIENCE: Duration = Duration::from_secs(3);
+
+async fn resume(node: &Node, signed_in: &SignedIn, headers: &HeaderMap) -> Resumed {
+    let Some(last) = headers.get(LAST_EVENT_ID) else {
+        return Resumed::default();
+    };
+    let place = last
+        .to_str()
+        .ok()
+        .and_then(|text| Place::read(&node.ids, text));
+    let missed = match place {
+        Some(place) => {
+            forward::reached(node, place.seq, READ_PATIENCE).await;
+            news::since(node, signed_in.payer().id, place).await
+        }
+        None => None,
+    };
+    match missed {
+        Some(missed) => Resumed {
+            missed: missed.notices.into(),
+            has_gap: false,
+            up_to: Some(missed.up_to),
+        },
+        None => Resumed {
+            has_gap: true,
+            ..Resumed::default()
+        },
+    }
 }
 
 fn not_opened(why: NotOpened) -> Problem {
@@ -108,6 +155,7 @@ struct Listening {
     open: OpenStream,
     until: Instant,
     state: Progress,
+    resumed: Resumed,
 }
 
 impl Listening {
@@ -124,6 +172,14 @@ impl Listening {
             Progress::Listening => {}
             Progress::Over => return None,
         }
+        if std::mem::take(&mut self.resumed.has_gap) {
+            return Some(Event::default().event("missed").data("{}"));
+        }
+        while let Some(notice) = self.resumed.missed.pop_front() {
+            if let Some(event) = self.event(&notice) {
+                return Some(event);
+            }
+        }
         loop {
             let heard = tokio::select! {
                 heard = self.open.listener.next() => heard?,
@@ -132,6 +188,7 @@ impl Listening {
             };
             match heard {
                 Heard::FellBehind => return None,
+                Heard::News(notice) if self.was_told(&notice) => {}
                 Heard::News(notice) => {
                     if let Some(event) = self.event(&notice) {
                         return Some(event);
@@ -139,6 +196,12 @@ impl Listening {
                 }
             }
         }
+    }
+
+    /// Among what was missed.
+    fn was_told(&self, notice: &Notice) -> bool {
+        let place = Place::read(&self.node.ids, &notice.id);
+        place.is_some_and(|place| Some(place) <= self.resumed.up_to)
     }
 
     fn status(&self) -> DeviceStatus {

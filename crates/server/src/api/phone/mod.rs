@@ -8,7 +8,7 @@
 //! | [`device`] | this number's phones |
 //! | [`account`], [`mandate`] | what there is to pay with, and who may charge without asking |
 //! | [`history`], [`record`] | what happened, and how it is shown |
-//! | [`news`], [`events`], [`touched`] | what happens now, to phones that listen |
+//! | [`news`], [`events`], [`touched`], [`recent`] | what happens now, and what happened since, to phones that listen |
 //!
 //! **Not here:** who may do what. The domain decides; a device's status is only looked at first.
 
@@ -23,6 +23,7 @@ pub mod news;
 mod pin;
 mod problem;
 mod prompt;
+mod recent;
 mod record;
 mod session;
 mod touched;

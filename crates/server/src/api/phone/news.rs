@@ -3,7 +3,8 @@
 //! ```text
 //!   durable batch ──touched──▶ ids ──one look at the state──▶ what those who listen may see ──▶ notices
 //! ```
-//! A notice tells how something stands now, not how it changed, so a repeated or late one does no harm. **Invariants:**
+//! A notice tells how something stands now, not how it changed, so a repeated or late one does no harm. A phone that names the last
+//! one it heard, here or at another node, is told first what came since ([`News::since`]). **Invariants:**
 //! where nobody listens nothing is looked at; who falls behind is hung up on and fetches anew; at most
 //! [`STREAMS_PER_DEVICE`] streams of a device are open, the newest ones.
 
@@ -35,6 +36,7 @@ use tokio::sync::{
 use super::{
     device::{self, DeviceSeen, status_name},
     prompt::{self, Asked, Payer, show_ref},
+    recent::{Place, Recent},
     record::{PaymentSeen, Reader},
     touched::{Happened, OpenEffects, Touched},
 };
@@ -54,6 +56,7 @@ pub struct News {
     room: Arc<Semaphore>,
     most: usize,
     open: Mutex<FxHashMap<DeviceId, VecDeque<Arc<Notify>>>>,
+    recent: Mutex<Recent>,
 }
 
 /// Why a stream was not opened.
@@ -87,6 +90,7 @@ impl News {
             stream,
             room: Arc::new(Semaphore::new(most)),
             open: Mutex::default(),
+            recent: Mutex::default(),
         }
     }
 
@@ -161,21 +165,23 @@ fn recipient(id: SubscriberId) -> String {
 
 /// Tells phones, batch after batch, as long as the node is there.
 pub async fn follow(node: Weak<Node>, mut durable: Receiver<Arc<Durable>>) {
-    let Some(mut effects) = open_effects(&node).await else {
+    let Some(mut effects) = begin(&node).await else {
         return;
     };
     loop {
         match durable.recv().await {
             Ok(batch) => {
-                let touched = Touched::by(&batch.batch, &mut effects);
+                let touched = Arc::new(Touched::by(&batch.batch, &mut effects));
                 let Some(node) = node.upgrade() else { return };
+                // First kept, then told: who begins to listen in between finds it in one of the two.
+                node.news.recent.lock().push(batch.seq, &touched);
                 if !touched.is_empty() && node.news.stream.recipients() > 0 {
                     tell(&node, batch.seq, batch.batch.moment.now, touched).await;
                 }
             }
             Err(RecvError::Lagged(batches)) => {
                 tracing::warn!(batches, "news fell behind; every phone fetches anew");
-                let Some(still) = open_effects(&node).await else {
+                let Some(still) = begin(&node).await else {
                     return;
                 };
                 effects = still;
@@ -188,14 +194,17 @@ pub async fn follow(node: Weak<Node>, mut durable: Receiver<Arc<Durable>>) {
     }
 }
 
-/// `None` once the node is gone.
-async fn open_effects(node: &Weak<Node>) -> Option<OpenEffects> {
+/// From what is durable now on; `None` once the node is gone.
+async fn begin(node: &Weak<Node>) -> Option<OpenEffects> {
     let engine = node.upgrade()?.engine.clone();
     let read = engine.read(|state, _| {
         let open = state.effects.values();
         open.map(|effect| (effect.id, effect.into())).collect()
     });
-    read.await.ok().map(|read| read.answer)
+    let read = read.await.ok()?;
+    // Batches up to there may still come, and are told as well.
+    node.upgrade()?.news.recent.lock().begin(read.position);
+    Some(read.answer)
 }
 
 /// One piece of news, its texts still sealed.
@@ -207,36 +216,50 @@ enum Piece {
     Me,
 }
 
-async fn tell(node: &Node, seq: u64, happened_at: Timestamp, touched: Touched) {
+impl Piece {
+    /// What it is about: a later piece about the same says all that an earlier one did.
+    fn thing(&self) -> (u8, u64) {
+        match self {
+            Self::Asked(Asked::Payment { id, .. }) | Self::Closed(PromptRef::Payment(id), _) => {
+                (0, id.0)
+            }
+            Self::Asked(Asked::Mandate { id, .. }) | Self::Closed(PromptRef::Mandate(id), _) => {
+                (1, id.0)
+            }
+            Self::Asked(Asked::Device { id, .. }) | Self::Closed(PromptRef::Device(id), _) => {
+                (2, id.0)
+            }
+            Self::Payment(seen) => (3, seen.id.0),
+            Self::Device(seen) => (4, seen.id.0),
+            Self::Me => (5, 0),
+        }
+    }
+}
+
+/// A piece of news, where it belongs, and whose it is.
+struct Found {
+    place: Place,
+    payer: Payer,
+    piece: Piece,
+}
+
+async fn tell(node: &Node, seq: u64, happened_at: Timestamp, touched: Arc<Touched>) {
     let stream = Arc::clone(&node.news.stream);
     let looked = node.engine.read(move |state, moment| {
-        let mut look = Look {
-            state,
-            moment,
-            stream: &stream,
-            pieces: Vec::new(),
-            changed: FxHashSet::default(),
-        };
-        look.at(&touched);
+        let mut look = Look::new(state, moment, Whom::Listeners(&stream));
+        look.at(seq, &touched);
         look.pieces
     });
     // The engine has stopped: there is nothing more to tell.
     let Ok(looked) = looked.await else { return };
-    for (place, (payer, piece)) in looked.answer.into_iter().enumerate() {
-        let recipient = recipient(payer.id);
-        if !node.news.stream.reaches(&recipient) {
+    for found in looked.answer {
+        if !node.news.stream.reaches(&recipient(found.payer.id)) {
             continue;
         }
-        match written(node, payer, &piece).await {
-            Ok((kind, data)) => {
-                let notice = Notice {
-                    id: format!("{seq}-{place}"),
-                    recipient,
-                    kind: kind.to_owned(),
-                    data: data.into(),
-                };
+        match notice(node, &found).await {
+            Ok(notice) => {
                 send(node, &notice).await;
-                if matches!(piece, Piece::Asked(Asked::Payment { .. })) {
+                if matches!(found.piece, Piece::Asked(Asked::Payment { .. })) {
                     let took_ms = time::now().since(happened_at).max(0).unsigned_abs();
                     node.metrics.prompt_us.record(took_ms * 1_000);
                 }
@@ -245,6 +268,52 @@ async fn tell(node: &Node, seq: u64, happened_at: Timestamp, touched: Touched) {
             Err(problem) => tracing::warn!(code = problem.code, "news could not be written"),
         }
     }
+}
+
+async fn notice(node: &Node, found: &Found) -> Result<Notice, Problem> {
+    let (kind, data) = written(node, found.payer, &found.piece).await?;
+    Ok(Notice {
+        id: found.place.show(&node.ids),
+        recipient: recipient(found.payer.id),
+        kind: kind.to_owned(),
+        data: data.into(),
+    })
+}
+
+/// What a phone missed, and up to where: what is later is heard on its stream, which is open already.
+pub struct Missed {
+    pub notices: Vec<Notice>,
+    pub up_to: Place,
+}
+
+/// What came for `payer` after `place`, each thing once, as it stands now; `None` if not all of it is kept.
+pub async fn since(node: &Node, payer: SubscriberId, place: Place) -> Option<Missed> {
+    let (batches, up_to) = {
+        let recent = node.news.recent.lock();
+        let all = Place {
+            seq: recent.last(),
+            ordinal: Place::LAST,
+        };
+        (recent.since(place)?, all.max(place))
+    };
+    let looked = node.engine.read(move |state, moment| {
+        let mut look = Look::new(state, moment, Whom::One(payer));
+        for (seq, touched) in &batches {
+            look.at(*seq, touched);
+        }
+        look.pieces
+    });
+    let mut told = FxHashSet::default();
+    let mut latest: Vec<Found> = looked.await.ok()?.answer;
+    latest.retain(|found| found.place > place);
+    latest.reverse();
+    latest.retain(|found| told.insert(found.piece.thing()));
+    latest.reverse();
+    let mut notices = Vec::with_capacity(latest.len());
+    for found in &latest {
+        notices.push(notice(node, found).await.ok()?);
+    }
+    Some(Missed { notices, up_to })
 }
 
 async fn send(node: &Node, notice: &Notice) {
@@ -257,30 +326,67 @@ async fn send(node: &Node, notice: &Notice) {
     }
 }
 
+/// Whose news are looked for.
+enum Whom<'a> {
+    Listeners(&'a Stream),
+    One(SubscriberId),
+}
+
 /// Looks at the state on the engine's thread: only at what somebody listens for.
 struct Look<'a> {
     state: &'a DomainState,
     moment: &'a Moment,
-    stream: &'a Stream,
-    pieces: Vec<(Payer, Piece)>,
+    whom: Whom<'a>,
+    pieces: Vec<Found>,
     /// Whose account looks different now.
     changed: FxHashSet<SubscriberId>,
+    /// What is being looked at.
+    place: Place,
 }
 
-impl Look<'_> {
-    fn at(&mut self, touched: &Touched) {
+impl<'a> Look<'a> {
+    fn new(state: &'a DomainState, moment: &'a Moment, whom: Whom<'a>) -> Self {
+        Self {
+            state,
+            moment,
+            whom,
+            pieces: Vec::new(),
+            changed: FxHashSet::default(),
+            place: Place { seq: 0, ordinal: 0 },
+        }
+    }
+
+    fn add(&mut self, payer: Payer, piece: Piece) {
+        let place = self.place;
+        self.pieces.push(Found {
+            place,
+            payer,
+            piece,
+        });
+        self.place.ordinal += 1;
+    }
+
+    /// Every thing has two places of its own, whoever listens: a node must not number them otherwise than the next.
+    fn at(&mut self, seq: u64, touched: &Touched) {
         let state = self.state;
+        let mut places = (0..Place::LAST).step_by(2);
+        let mut next = move || Place {
+            seq,
+            ordinal: places.next().unwrap_or(Place::LAST - 1),
+        };
         for (id, happened) in &touched.payments {
+            self.place = next();
             let payment = state.payments.get(id);
             if let Some(payer) = payment.and_then(|payment| self.listens(payment.payer?)) {
                 self.prompt(payer, PromptRef::Payment(*id), *happened);
                 let seen = PaymentSeen::of(state, payer.id, *id).filter(|_| happened.moved);
                 if let Some(seen) = seen {
-                    self.pieces.push((payer, Piece::Payment(seen)));
+                    self.add(payer, Piece::Payment(seen));
                 }
             }
         }
         for (id, happened) in &touched.mandates {
+            self.place = next();
             let mandate = state.mandates.get(id);
             if let Some(payer) = mandate.and_then(|mandate| self.listens(mandate.payer?)) {
                 self.prompt(payer, PromptRef::Mandate(*id), *happened);
@@ -290,13 +396,14 @@ impl Look<'_> {
             }
         }
         for (id, happened) in &touched.devices {
+            self.place = next();
             let Some(device) = state.devices.get(id) else {
                 continue;
             };
             if let Some(payer) = self.listens(device.subscriber) {
                 // First the device: for one that is removed this is the last that it hears.
                 let piece = Piece::Device(DeviceSeen::from(device));
-                self.pieces.push((payer, piece));
+                self.add(payer, piece);
                 self.prompt(payer, PromptRef::Device(*id), *happened);
                 self.changed.insert(payer.id);
             }
@@ -306,15 +413,23 @@ impl Look<'_> {
         self.changed.extend(holders);
         self.changed.extend(touched.subscribers.iter().copied());
         for id in std::mem::take(&mut self.changed) {
+            self.place = Place {
+                seq,
+                ordinal: Place::LAST,
+            };
             if let Some(payer) = self.listens(id) {
-                self.pieces.push((payer, Piece::Me));
+                self.add(payer, Piece::Me);
             }
         }
     }
 
     fn listens(&self, id: SubscriberId) -> Option<Payer> {
         let subscriber = self.state.subscribers.get(id)?;
-        self.stream.reaches(&recipient(id)).then_some(Payer {
+        let listens = match self.whom {
+            Whom::Listeners(stream) => stream.reaches(&recipient(id)),
+            Whom::One(one) => one == id,
+        };
+        listens.then_some(Payer {
             id,
             subject: subscriber.subject,
         })
@@ -327,13 +442,14 @@ impl Look<'_> {
         if happened.asked && waits {
             let asked =
                 Asked::of(self.state, payer.id, prompt).filter(|asked| asked.is_open(self.moment));
-            self.pieces
-                .extend(asked.map(|asked| (payer, Piece::Asked(asked))));
+            if let Some(asked) = asked {
+                self.add(payer, Piece::Asked(asked));
+            }
         } else if happened.answered
             && !waits
             && let Some(status) = self.ended_as(payer.id, prompt)
         {
-            self.pieces.push((payer, Piece::Closed(prompt, status)));
+            self.add(payer, Piece::Closed(prompt, status));
         }
     }
 

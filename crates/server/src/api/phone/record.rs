@@ -43,7 +43,7 @@ struct LegSeen {
 /// What the state says of a payment.
 #[derive(Clone, Debug)]
 pub struct PaymentSeen {
-    id: PaymentId,
+    pub id: PaymentId,
     merchant: MerchantId,
     amount: Amount,
     refunded: Amount,

@@ -80,11 +80,16 @@ impl Touched {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.payments.is_empty()
-            && self.mandates.is_empty()
-            && self.devices.is_empty()
-            && self.lots.is_empty()
-            && self.subscribers.is_empty()
+        self.len() == 0
+    }
+
+    /// How many things there are to look at.
+    pub fn len(&self) -> usize {
+        self.payments.len()
+            + self.mandates.len()
+            + self.devices.len()
+            + self.lots.len()
+            + self.subscribers.len()
     }
 
     fn event(&mut self, event: &Event, effects: &mut OpenEffects) {
