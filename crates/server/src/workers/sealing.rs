@@ -25,42 +25,52 @@ use crate::{
     stores::Stores,
 };
 
-/// Between two looks at the calendar, and two tries with a witness.
+/// Between two looks at the calendar, and at most between two tries with a witness that does not take a day.
 const PAUSE: Duration = Duration::from_secs(10);
+/// After the first such try; twice as long after each further one.
+const AGAIN: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(10);
 const ROWS: usize = 1_024;
 const BYTES: usize = 8 << 20;
 
 pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
+    let mut again = AGAIN;
     loop {
-        tokio::select! {
-            () = once(&node) => {}
+        let pause = tokio::select! {
+            handed_out = once(&node) => if handed_out {
+                again = AGAIN;
+                PAUSE
+            } else {
+                again = (again * 2).min(PAUSE);
+                again
+            },
             _ = stopping.wait_for(|stop| *stop) => return,
-        }
+        };
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
     }
 }
 
-async fn once(node: &Arc<Node>) {
+/// Whether every witness has what is sealed, as far as this node is to see to it.
+async fn once(node: &Arc<Node>) -> bool {
     // Of several nodes the one that leads seals, once it has shown that it does.
     if !node.engine.may_act() {
-        return;
+        return true;
     }
     let read = node
         .engine
         .read(|state, moment| (state.sealed_days.clone(), moment.date))
         .await;
     // The node is stopping, or too busy: there is time.
-    let Ok(read) = read else { return };
+    let Ok(read) = read else { return true };
     let (mut sealed, today) = read.answer;
     let days = match over(node, sealed.last(), today, read.position).await {
         Ok(days) => days,
         Err(error) => {
             tracing::warn!(%error, "days that are over are not sealed yet");
-            return;
+            return true;
         }
     };
     for day in days {
@@ -73,11 +83,11 @@ async fn once(node: &Arc<Node>) {
             }
             other => {
                 tracing::warn!(?other, date = %day.date.civil(), "a business date is not sealed");
-                return;
+                return true;
             }
         }
     }
-    hand_out(node, &sealed).await;
+    hand_out(node, &sealed).await
 }
 
 /// The dates after `last` and before `today` on which something was posted.
@@ -125,23 +135,29 @@ async fn over(
         .collect())
 }
 
-async fn hand_out(node: &Arc<Node>, sealed: &[SealedDay]) {
+async fn hand_out(node: &Arc<Node>, sealed: &[SealedDay]) -> bool {
     let settings = &node.config.witness;
+    let mut all = true;
     if sealed.is_empty() {
-        return;
+        return all;
     }
     if !settings.file.as_os_str().is_empty() {
         match witness::add(&settings.file, sealed) {
             Ok(0) => {}
             Ok(days) => tracing::info!(days, "sealed days handed to the witness's file"),
-            Err(error) => tracing::error!(%error, "the witness's file cannot be written"),
+            Err(error) => {
+                tracing::error!(%error, "the witness's file cannot be written");
+                all = false;
+            }
         }
     }
     if !settings.url.is_empty()
         && let Err(error) = send(node, sealed).await
     {
         tracing::error!(%error, "the witness did not take a sealed day; it is sent again");
+        all = false;
     }
+    all
 }
 
 /// Sends what was not sent yet, in order; what was is remembered in the data folder.
