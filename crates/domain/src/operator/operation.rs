@@ -176,7 +176,8 @@ impl Operation {
         }
     }
 
-    pub(super) fn allowed_to(&self, role: Role) -> bool {
+    /// Whether this role may ask for it, and decide what somebody else of it asked for.
+    pub fn allowed_to(&self, role: Role) -> bool {
         if role == Role::Admin {
             return true;
         }

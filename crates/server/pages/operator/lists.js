@@ -1,11 +1,10 @@
-// Three plain lists: merchants, what waits for a person, and the rules in force.
+// Two plain lists: merchants and the rules in force.
 
 import { get } from "/operator/session.js";
 import { h, show } from "/shared/dom.js";
 import { t, tCode } from "/shared/messages.js";
 import { loading, notice, statusChip } from "/shared/parts.js";
 import { wordsFor } from "/shared/request.js";
-import { dayAndTime } from "/shared/time.js";
 
 function listScreen(main, { title, path, draw }) {
   const place = h("div", {}, loading());
@@ -34,22 +33,6 @@ export function merchantsScreen(main) {
         [t("operator.column.merchant"), t("operator.category"), t("operator.plan"), t("operator.column.status")],
         data.map((merchant) => [h("span", {}, h("span", { class: "strong" }, merchant.name), h("br", {}), h("span", { class: "quiet fixed" }, merchant.id)), tCode("category", merchant.category, merchant.category), merchant.plan ?? "–", statusChip(merchant.status)]),
       ),
-  });
-}
-
-export function worklistScreen(main) {
-  listScreen(main, {
-    title: t("operator.place.worklist"),
-    path: "/worklist",
-    draw: ({ data }) =>
-      data.length === 0
-        ? notice("good", h("p", {}, t("operator.worklist_empty")))
-        : table(
-            "worklist",
-            t("operator.place.worklist"),
-            [t("operator.work"), t("operator.since"), t("operator.about")],
-            data.map((item) => [h("span", {}, h("span", { class: "strong" }, tCode("work", item.kind, item.kind)), item.detail && [h("br", {}), h("span", { class: "quiet small" }, item.detail)]), dayAndTime(item.at), item.payment ? h("a", { href: `#/payment/${encodeURIComponent(item.payment)}` }, item.payment) : "–"]),
-          ),
   });
 }
 

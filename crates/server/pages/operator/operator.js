@@ -1,10 +1,11 @@
 // The operator's pages: sign in, then overview, payments, merchants, worklist, rules, and one search field.
 
-import { merchantsScreen, rulesScreen, worklistScreen } from "/operator/lists.js";
+import { merchantsScreen, rulesScreen } from "/operator/lists.js";
 import { overviewScreen } from "/operator/overview.js";
 import { paymentScreen, paymentsScreen } from "/operator/payments.js";
 import { operator, signIn, signOut } from "/operator/session.js";
 import { subscriberScreen } from "/operator/subscriber.js";
+import { worklistScreen } from "/operator/worklist.js";
 import { byId, h, show } from "/shared/dom.js";
 import { languageSwitch, loadMessages, t, tCode } from "/shared/messages.js";
 import { actionButton, icon } from "/shared/parts.js";

@@ -43,6 +43,16 @@ export async function get(path) {
   }
 }
 
+/// POST under this session. `key` makes it done once, however often it is sent.
+export async function post(path, body, key) {
+  try {
+    return await request("POST", `/admin/api${path}`, { token: session.token, body, headers: { "idempotency-key": key } });
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) signOut();
+    throw error;
+  }
+}
+
 /// The text of a picture that the server draws.
 export async function getPicture(path) {
   const answer = await fetch(`/admin/api${path}`, { cache: "no-store", headers: { authorization: `Bearer ${session.token}` } });

@@ -88,6 +88,9 @@ async fn list(State(node): State<Arc<Node>>, operator: SignedIn) -> Result<Respo
             "at": time::show(proposal.proposed_at),
             "operation": proposal.operation.name(),
             "by": by,
+            "own": proposal.by == operator.id,
+            "what": words,
+            "may": may_decide(&operator, proposal),
             "detail": format!("{words}; by {by}; {}", proposal.id.show(&node.ids)),
         }));
     }
@@ -97,7 +100,9 @@ async fn list(State(node): State<Arc<Node>>, operator: SignedIn) -> Result<Respo
             "id": show_effect(&node, effect.id),
             "at": time::show(effect.wanted_at),
             "amount": amount::show(effect.amount, node.currency()),
+            "currency": node.currency().code(),
             "attempts": effect.attempts,
+            "may": may_settle(&operator, effect),
             "detail": format!(
                 "{} {} {}; {}",
                 amount::show(effect.amount, node.currency()),
@@ -112,6 +117,26 @@ async fn list(State(node): State<Arc<Node>>, operator: SignedIn) -> Result<Respo
         }));
     }
     Ok(json::answer(StatusCode::OK, &json!({"data": data})))
+}
+
+/// What this operator may do with a proposal: whoever made it may take it back, and not approve it.
+fn may_decide(operator: &SignedIn, proposal: &Proposal) -> &'static [&'static str] {
+    match proposal.operation.allowed_to(operator.role) {
+        false => &[],
+        true if proposal.by == operator.id => &["reject"],
+        true => &["approve", "reject"],
+    }
+}
+
+fn may_settle(operator: &SignedIn, effect: &Effect) -> &'static [&'static str] {
+    let allowed = Operation::RepeatEffect(effect.id).allowed_to(operator.role);
+    match effect.state {
+        EffectState::Stuck if allowed => &["repeat", "to-balance"],
+        EffectState::Stuck
+        | EffectState::Wanted
+        | EffectState::Attempted
+        | EffectState::Unknown => &[],
+    }
 }
 
 /// What an operation would do, for the person who decides it.

@@ -47,6 +47,7 @@ pub const EVERYWHERE: &[File] = files![
     "operator/payments.js"
     "operator/session.js"
     "operator/subscriber.js"
+    "operator/worklist.js"
     "phone/account.js"
     "phone/api.js"
     "phone/app.js"
