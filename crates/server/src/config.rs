@@ -24,6 +24,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The origin that phones see, such as `https://pay.example`; part of what they sign.
     pub origin: String,
+    /// Other spellings of the same address that count as the origin. The demo alone has any: no file can set them.
+    #[serde(skip)]
+    pub also_origins: Vec<String>,
     /// Country of numbers typed without a country code (ISO 3166 alpha-2).
     pub home_country: String,
     /// How one-time codes reach a phone, first usable one first.
@@ -200,6 +203,9 @@ pub struct Bank {
     /// Read from the environment variable of this name.
     #[serde(default)]
     pub token_variable: Option<String>,
+    /// Or from this file.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
     #[serde(default = "ten")]
     pub timeout_seconds: u64,
     #[serde(default)]
@@ -229,6 +235,7 @@ impl Default for Config {
             keyring: PathBuf::from("paytone-keyring.toml"),
             listen: SocketAddr::from(([127, 0, 0, 1], 8400)),
             origin: "http://127.0.0.1:8400".to_owned(),
+            also_origins: Vec::new(),
             home_country: "CN".to_owned(),
             code_channels: Vec::new(),
             store: Store::default(),
@@ -283,6 +290,13 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// Every origin that a phone may have signed with.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.origin)
+            .chain(&self.also_origins)
+            .map(String::as_str)
+    }
+
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
             path: path.to_owned(),

@@ -70,7 +70,7 @@ export class Browser {
     });
     page.on("request", (request) => {
       const url = new URL(request.url());
-      if (["http:", "https:", "ws:", "wss:"].includes(url.protocol) && url.hostname !== "127.0.0.1") fault(`asked ${url.host}`);
+      if (["http:", "https:", "ws:", "wss:"].includes(url.protocol) && !["127.0.0.1", "localhost"].includes(url.hostname)) fault(`asked ${url.host}`);
     });
   }
 

@@ -10,6 +10,8 @@
 //!   PUT  /behaviour                     {behaviour: {kind, …}, account?, times?}
 //!   GET  /statement
 //! ```
+//! Each of them wants `Authorization: Bearer …` with the bank's token; without it the answer is 401 and nothing else is told.
+//!
 //! **Invariant:** [`Fate::Drop`] leaves not one byte of an answer on the wire.
 
 use std::io;
@@ -22,7 +24,8 @@ use axum::body::Body;
 use axum::extract::{
     DefaultBodyLimit, FromRequest, Path as UrlPath, Request as AxumRequest, State as Shared,
 };
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use hyper::server::conn::http1;
@@ -39,6 +42,7 @@ use tower_service::Service as _;
 use super::core::{Arrival, Core, Fate, Request};
 use super::file::{FileError, Lines};
 use super::operation::{Behaviour, Collect, GiveBack, Statement};
+use crate::funding::Token;
 
 const BODY_CAP_BYTES: usize = 16 * 1024;
 const CONNECTIONS: usize = 1024;
@@ -46,7 +50,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running bank. Clones share it.
 #[derive(Clone)]
-pub struct State(Arc<Mutex<Books>>);
+pub struct State {
+    books: Arc<Mutex<Books>>,
+    token: Token,
+}
 
 struct Books {
     core: Core,
@@ -54,22 +61,22 @@ struct Books {
 }
 
 impl State {
-    /// A bank that forgets all when it ends.
-    pub fn in_memory() -> Self {
-        Self(Arc::new(Mutex::new(Books {
-            core: Core::new(),
-            lines: None,
-        })))
+    /// A bank that forgets all when it ends; it answers whoever has the token.
+    pub fn in_memory(token: Token) -> Self {
+        Self::with(Core::new(), None, token)
     }
 
     /// A bank that keeps its books in `path`.
-    pub fn open(path: &Path) -> Result<Self, FileError> {
+    pub fn open(path: &Path, token: Token) -> Result<Self, FileError> {
         let (lines, records) = Lines::open(path)?;
-        let core = Core::restore(records);
-        Ok(Self(Arc::new(Mutex::new(Books {
-            core,
-            lines: Some(lines),
-        }))))
+        Ok(Self::with(Core::restore(records), Some(lines), token))
+    }
+
+    fn with(core: Core, lines: Option<Lines>, token: Token) -> Self {
+        Self {
+            books: Arc::new(Mutex::new(Books { core, lines })),
+            token,
+        }
     }
 
     /// The bank's side of the books, for whoever runs it in the same process.
@@ -77,7 +84,7 @@ impl State {
         // What is due by now belongs on it.
         self.step(Request::Statement, Arrival::Fresh)?;
         Ok(self
-            .0
+            .books
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .core
@@ -101,7 +108,7 @@ impl State {
 
     /// Does the file's work on the calling thread.
     fn step(&self, request: Request, arrival: Arrival) -> Result<Fate, FileError> {
-        let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         let step = books.core.step(request, arrival, now_ms());
         if let Some(lines) = &mut books.lines {
             lines.append(&step.records)?;
@@ -217,7 +224,23 @@ fn router(state: State) -> Router {
         .route("/behaviour", put(behave))
         .route("/statement", get(statement))
         .layer(DefaultBodyLimit::max(BODY_CAP_BYTES))
+        .layer(from_fn_with_state(state.clone(), only_with_token))
         .with_state(state)
+}
+
+/// Before anything of a request is looked at.
+async fn only_with_token(
+    Shared(state): Shared<State>,
+    request: AxumRequest,
+    next: Next,
+) -> Response {
+    let offered = request.headers().get(header::AUTHORIZATION);
+    let offered = offered.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    if offered.is_some_and(|offered| state.token.is(offered)) {
+        return next.run(request).await;
+    }
+    let body = json!({"status": "unauthorized", "detail": "the bank's token is wanted"});
+    (StatusCode::UNAUTHORIZED, axum::Json(body)).into_response()
 }
 
 /// JSON whose errors are JSON too.

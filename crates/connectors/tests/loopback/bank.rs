@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+const TOKEN: &str = "the-bank-knows-this-token";
+
 struct World {
     bank: State,
     address: String,
@@ -22,7 +24,7 @@ struct World {
 }
 
 async fn world() -> World {
-    let world = world_of(State::in_memory()).await;
+    let world = world_of(State::in_memory(Token::new(TOKEN))).await;
     world.bank.open_account("ann", 1000, "EUR").unwrap();
     world
 }
@@ -33,6 +35,7 @@ async fn world_of(bank: State) -> World {
     tokio::spawn(serve(listener, bank.clone()));
     let settings = Settings {
         allow_http: true,
+        token: Some(Token::new(TOKEN)),
         ..Settings::new(format!("http://{address}"))
     };
     let hasty = Settings {
@@ -50,10 +53,22 @@ async fn world_of(bank: State) -> World {
 impl World {
     /// One request of a test to the bank's own pages.
     async fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let token = format!("authorization: Bearer {TOKEN}\r\n");
+        self.call_as(&token, method, path, body).await
+    }
+
+    /// As [`Self::call`], with another header instead of the token's.
+    async fn call_as(
+        &self,
+        authorization: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (u16, Value) {
         let mut socket = TcpStream::connect(&self.address).await.unwrap();
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: bank\r\nconnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: bank\r\nconnection: close\r\n{authorization}\
              content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         socket.write_all(request.as_bytes()).await.unwrap();
@@ -408,7 +423,7 @@ async fn books_survive_a_restart_of_the_bank() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bank.jsonl");
     let before = {
-        let world = world_of(State::open(&path).unwrap()).await;
+        let world = world_of(State::open(&path, Token::new(TOKEN)).unwrap()).await;
         world.bank.open_account("ann", 1000, "EUR").unwrap();
         assert_eq!(world.collect("c1", 600).await, done(1));
         world.behave(json!({"kind": "late_success"})).await;
@@ -416,7 +431,7 @@ async fn books_survive_a_restart_of_the_bank() {
         assert_eq!(world.give_back("c1", "r1", 50).await, done(3));
         world.bank.statement().unwrap()
     };
-    let bank = State::open(&path).unwrap();
+    let bank = State::open(&path, Token::new(TOKEN)).unwrap();
     assert_eq!(bank.statement().unwrap(), before);
 
     let world = world_of(bank).await;
@@ -525,4 +540,51 @@ async fn a_bank_that_is_not_there_is_unknown() {
             why: "unreachable".into()
         }
     );
+}
+
+#[tokio::test]
+async fn without_its_token_the_bank_does_and_tells_nothing() {
+    let world = world().await;
+    let order = json!({"reference": "c1", "account": "ann", "amount_minor": 1, "currency": "EUR"});
+    let behave = json!({"behaviour": {"kind": "lose_answer"}});
+    let open = json!({"balance_minor": 5_000, "currency": "EUR"});
+    let requests = [
+        ("PUT", "/accounts/ann", open.to_string()),
+        ("POST", "/collections", order.to_string()),
+        ("POST", "/returns", "not json".to_owned()),
+        ("GET", "/operations/c1", String::new()),
+        ("POST", "/operations/c1/complete", String::new()),
+        ("POST", "/operations/c1/fail", String::new()),
+        ("PUT", "/behaviour", behave.to_string()),
+        ("GET", "/statement", String::new()),
+        ("GET", "/nowhere", String::new()),
+    ];
+    let longer = format!("authorization: Bearer {TOKEN}x\r\n");
+    let shorter = format!("authorization: Bearer {}\r\n", &TOKEN[1..]);
+    let bare = format!("authorization: {TOKEN}\r\n");
+    for authorization in ["", "authorization: Bearer \r\n", &longer, &shorter, &bare] {
+        for (method, path, body) in &requests {
+            let (status, told) = world.call_as(authorization, method, path, body).await;
+            assert_eq!(status, 401, "{method} {path} with {authorization:?}");
+            assert_eq!(told["status"], "unauthorized");
+        }
+    }
+    let statement = world.bank.statement().unwrap();
+    assert!(statement.operations.is_empty());
+    assert_eq!(statement.accounts["ann"].balance_minor, 1000);
+
+    // A connector without it, or with another, knows nothing of what became of its order.
+    for token in [None, Some(Token::new("another"))] {
+        let settings = Settings {
+            allow_http: true,
+            token,
+            ..Settings::new(format!("http://{}", world.address))
+        };
+        let funding = funding::open("bank", &settings).unwrap();
+        let outcome = funding.collect(&collection("c1", 1)).await;
+        assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+        let status = funding.status(&Reference::new("c1").unwrap()).await;
+        assert!(matches!(status, Status::Unknown { .. }), "{status:?}");
+    }
+    assert!(matches!(world.collect("c1", 1).await, Outcome::Done { .. }));
 }

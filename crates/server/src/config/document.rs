@@ -181,6 +181,7 @@ const COMMENTS: &[(&str, &str)] = &[
         "bank.token_variable",
         "Environment variable that holds its token.",
     ),
+    ("bank.token_file", "A file that holds its token, instead."),
     (
         "bank.timeout_seconds",
         "How long to wait for an answer before it counts as unknown.",
@@ -208,6 +209,7 @@ pub fn document() -> String {
         bank: Some(Bank {
             url: "https://bank.example/paytone".to_owned(),
             token_variable: Some("PAYTONE_BANK_TOKEN".to_owned()),
+            token_file: None,
             timeout_seconds: super::ten(),
             allow_http: false,
         }),
@@ -289,7 +291,7 @@ mod tests {
     #[test]
     fn every_setting_has_words_and_all_words_are_of_a_setting() {
         let mut paths = BTreeSet::new();
-        let with_bank = "[bank]\nurl = \"x\"\ntoken_variable = \"y\"\n";
+        let with_bank = "[bank]\nurl = \"x\"\ntoken_variable = \"y\"\ntoken_file = \"z\"\n";
         let config: Config = toml::from_str(with_bank).expect("it parses");
         let document: DocumentMut = toml::to_string(&config)
             .expect("TOML")

@@ -145,8 +145,10 @@ impl Demo {
         }
         let books = data.join("stand-in-bank.jsonl");
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let bank = StandInBank::start(program, anywhere, &books).await?;
-        open_accounts(&bank).await?;
+        let token_file = data.join("stand-in-bank.token");
+        let token = world_file::bank_token(&token_file).map_err(folder)?;
+        let bank = StandInBank::start(program, anywhere, &books, &token_file).await?;
+        open_accounts(&bank, &token).await?;
         let orders = Orders::open(&data.join("shop-orders.jsonl")).map_err(folder)?;
         let shop = Arc::new(Shop::new(&origin, orders.clone()));
         let front = Arc::new(Front::default());
@@ -155,7 +157,7 @@ impl Demo {
             .merge(front::router(Arc::clone(&front)));
         let config = Config {
             store: args.store.clone().unwrap_or_default(),
-            ..config(data, keyring, address, &origin, &bank)
+            ..config(data, keyring, address, &origin, &bank, token_file)
         };
         let service = Service::start_on(listener, config, true, besides).await?;
         // Read once the stores are locked: no other demo is filling the same folder.
@@ -243,18 +245,29 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// How else a browser on this machine may spell the way to a demo that listens on it.
+fn also_spelled(address: SocketAddr) -> Vec<String> {
+    if reachable(address).ip().is_loopback() {
+        vec![format!("http://localhost:{}", address.port())]
+    } else {
+        Vec::new()
+    }
+}
+
 fn config(
     data: &Path,
     keyring: PathBuf,
     listen: SocketAddr,
     origin: &str,
     bank: &StandInBank,
+    token_file: PathBuf,
 ) -> Config {
     Config {
         data: data.to_owned(),
         keyring,
         listen,
         origin: origin.to_owned(),
+        also_origins: also_spelled(listen),
         code_channels: vec!["screen".to_owned()],
         webhooks: Webhooks {
             allow_private: true,
@@ -263,6 +276,7 @@ fn config(
         bank: Some(Bank {
             url: bank.url(),
             token_variable: None,
+            token_file: Some(token_file),
             timeout_seconds: 5,
             allow_http: true,
         }),
@@ -271,9 +285,9 @@ fn config(
 }
 
 /// Opens the accounts that the bank does not have; setting one again would give its money back.
-async fn open_accounts(bank: &StandInBank) -> Result<(), DemoError> {
+async fn open_accounts(bank: &StandInBank, token: &str) -> Result<(), DemoError> {
     let http = Http::new(bank.url());
-    let statement = ok(http.get("/statement").send().await?)?;
+    let statement = ok(http.get("/statement").token(token).send().await?)?;
     for person in &SUBSCRIBERS {
         let (Some(account), Some(balance_minor)) = (fill::bank_account(person), person.bank_minor)
         else {
@@ -283,6 +297,7 @@ async fn open_accounts(bank: &StandInBank) -> Result<(), DemoError> {
             let open = json!({"balance_minor": balance_minor, "currency": "CNY"});
             ok(http
                 .put(format!("/accounts/{account}"), open)
+                .token(token)
                 .send()
                 .await?)?;
         }

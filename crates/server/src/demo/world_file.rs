@@ -89,17 +89,32 @@ impl WorldFile {
 
     /// Replaces the file as a whole.
     pub fn save(&self) -> io::Result<()> {
-        let beside = self.path.with_extension("json.new");
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(&serde_json::to_vec_pretty(self).map_err(io::Error::other)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)
+        let bytes = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
+        replace(&self.path, &bytes)
     }
+}
+
+/// Writes a file that only its owner can read, as a whole or not at all.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+/// What the stand-in bank's clients send; drawn at the first start.
+pub fn bank_token(path: &Path) -> io::Result<String> {
+    if !path.exists() {
+        let token = data_encoding::BASE64URL_NOPAD.encode(&[random(), random()].concat());
+        replace(path, token.as_bytes())?;
+    }
+    fs::read_to_string(path)
 }
 
 fn client_key() -> String {

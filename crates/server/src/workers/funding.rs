@@ -21,7 +21,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::bank_order::{self, OrderError};
+use super::{
+    bank_order::{self, OrderError},
+    stand_in_bank,
+};
 use crate::{
     config::Bank,
     node::{Node, StartError},
@@ -33,12 +36,21 @@ const LEAD_PAUSE: Duration = Duration::from_millis(20);
 /// Makes the connector; nothing is sent yet.
 pub fn open(bank: &Bank) -> Result<Arc<dyn Funding>, StartError> {
     let wrong = |setting: &'static str, why: String| StartError::Setting { setting, why };
-    let token = match &bank.token_variable {
-        Some(variable) => Some(
+    let token = match (&bank.token_variable, &bank.token_file) {
+        (Some(_), Some(_)) => {
+            let why = "bank.token_variable is set too; one of them is enough".to_owned();
+            return Err(wrong("bank.token_file", why));
+        }
+        (Some(variable), None) => Some(
             std::env::var(variable)
                 .map_err(|error| wrong("bank.token_variable", format!("{variable}: {error}")))?,
         ),
-        None => None,
+        (None, Some(file)) => {
+            Some(stand_in_bank::read_token(file).map_err(|error| {
+                wrong("bank.token_file", format!("{}: {error}", file.display()))
+            })?)
+        }
+        (None, None) => None,
     };
     let settings = Settings {
         token: token.map(Token::new),

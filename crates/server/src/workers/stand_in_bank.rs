@@ -3,6 +3,8 @@
 //! ```text
 //!   parent ── keeps its standard input open ──▶ paytone stand-in-bank ── "listening on ADDR" ──▶ parent
 //! ```
+//! It answers only whoever has its token, which both sides read from a file or from the environment.
+//!
 //! **Invariant:** the process ends with the one that started it, however that ends: its standard input closes.
 
 use std::{
@@ -13,7 +15,10 @@ use std::{
     time::Duration,
 };
 
-use paytone_connectors::stand_in_bank::{State, serve};
+use paytone_connectors::{
+    funding::Token,
+    stand_in_bank::{State, serve},
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     net::TcpListener,
@@ -29,17 +34,50 @@ pub struct Args {
     /// Where it keeps its books
     #[arg(long, value_name = "FILE", default_value = "stand-in-bank.jsonl")]
     pub data: PathBuf,
+    /// A file with the token that its clients send; else `PAYTONE_STAND_IN_BANK_TOKEN` holds it
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// End when standard input closes: for whoever runs it as a part of something larger
     #[arg(long)]
     pub until_input_ends: bool,
 }
 
 const LISTENING: &str = "listening on ";
+const TOKEN_VARIABLE: &str = "PAYTONE_STAND_IN_BANK_TOKEN";
+const SHORTEST_TOKEN: usize = 16;
+
+/// Reads a token from a file, without the end of its line.
+pub fn read_token(file: &Path) -> io::Result<String> {
+    let text = std::fs::read_to_string(file)?;
+    let token = text.trim_end_matches(['\r', '\n']);
+    if token.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty"));
+    }
+    Ok(token.to_owned())
+}
+
+fn token(args: &Args) -> Result<Token, StandInBankError> {
+    let wrong = |why: String| StandInBankError::Token(why);
+    let token = match &args.token_file {
+        Some(file) => {
+            read_token(file).map_err(|error| wrong(format!("{}: {error}", file.display())))?
+        }
+        None => std::env::var(TOKEN_VARIABLE)
+            .map_err(|_| wrong(format!("give --token-file or {TOKEN_VARIABLE}")))?,
+    };
+    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(wrong(format!(
+            "it must be {SHORTEST_TOKEN} visible ASCII characters or more"
+        )));
+    }
+    Ok(Token::new(token))
+}
 
 /// Runs until it is stopped.
 pub async fn run(args: Args) -> Result<(), StandInBankError> {
-    let state =
-        State::open(&args.data).map_err(|error| StandInBankError::Books(error.to_string()))?;
+    let token = token(&args)?;
+    let state = State::open(&args.data, token)
+        .map_err(|error| StandInBankError::Books(error.to_string()))?;
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| StandInBankError::Listen(args.listen, error))?;
@@ -78,6 +116,8 @@ pub async fn run(args: Args) -> Result<(), StandInBankError> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StandInBankError {
+    #[error("the stand-in bank's token: {0}")]
+    Token(String),
     #[error("the stand-in bank's books: {0}")]
     Books(String),
     #[error("the stand-in bank cannot listen on {0}: {1}")]
@@ -97,11 +137,13 @@ pub struct StandInBank {
 }
 
 impl StandInBank {
-    /// Starts `program` as a bank on `listen`, or on a port of its own choice, with its books in `data`.
+    /// Starts `program` as a bank on `listen`, or on a port of its own choice, with its books in `data`, for whoever has the
+    /// token in `token_file`.
     pub async fn start(
         program: &Path,
         listen: SocketAddr,
         data: &Path,
+        token_file: &Path,
     ) -> Result<Self, StandInBankError> {
         let failed = |why: String| StandInBankError::Start {
             program: program.to_owned(),
@@ -114,6 +156,8 @@ impl StandInBank {
             .arg(listen.to_string())
             .arg("--data")
             .arg(data)
+            .arg("--token-file")
+            .arg(token_file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

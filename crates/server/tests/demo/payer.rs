@@ -35,6 +35,8 @@ pub const OPENING_MINOR: i64 = 1_000_000;
 const NUMBER: &str = "+8613800138021";
 const PIN: &str = "408173";
 
+const BANK_TOKEN: &str = "a-token-of-this-town-alone";
+
 /// The bank, the folder and what is in it; the node can be stopped and started over them.
 pub struct Town {
     pub folder: tempfile::TempDir,
@@ -54,10 +56,13 @@ pub struct Running {
 impl Town {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let token = folder.path().join("bank.token");
+        std::fs::write(&token, format!("{BANK_TOKEN}\n")).expect("a token");
         let bank = StandInBank::start(
             Path::new(env!("CARGO_BIN_EXE_paytone")),
             SocketAddr::from(([127, 0, 0, 1], 0)),
             &folder.path().join("bank.jsonl"),
+            &token,
         )
         .await
         .expect("a bank");
@@ -74,6 +79,7 @@ impl Town {
             .method(method)
             .uri(format!("{}{path}", self.bank.url()))
             .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {BANK_TOKEN}"))
             .body(Full::new(Bytes::from(body.to_string())))
             .expect("a request");
         let answer = client.request(request).await.expect("the bank answers");
@@ -104,6 +110,7 @@ impl Town {
             bank: Some(Bank {
                 url: self.bank.url(),
                 token_variable: None,
+                token_file: Some(self.folder.path().join("bank.token")),
                 timeout_seconds: 1,
                 allow_http: true,
             }),

@@ -27,6 +27,7 @@ use super::{
     session::{ActiveDevice, SignedIn, is_signed, read_signature},
 };
 use crate::{
+    config::Config,
     edge::{
         ids::Public,
         json::{self, Body},
@@ -73,8 +74,8 @@ struct Document {
 }
 
 impl Document {
-    /// Whether it says what `prompt` asks, on this device at this origin. The match code is the domain's to judge.
-    fn says(&self, prompt: &Prompt, device: &str, origin: &str) -> bool {
+    /// Whether it says what `prompt` asks, on this device at this node's origin. The match code is the domain's to judge.
+    fn says(&self, prompt: &Prompt, device: &str, config: &Config) -> bool {
         let action = match prompt.kind {
             "payment" => "approve_payment",
             "mandate" => "approve_mandate",
@@ -96,7 +97,7 @@ impl Document {
             && self.payer == prompt.payer
             && self.device == device
             && self.deadline == prompt.deadline
-            && self.origin == origin
+            && config.origins().any(|origin| self.origin == origin)
             && self.match_code.is_some() != prompt.codes.is_empty()
     }
 
@@ -152,7 +153,7 @@ async fn approve_prompt(
         .ok_or_else(Problem::not_found)?;
     let shown = prompt::show(node, &asked, payer).await?;
     let signed = format!("paytone.approval.v1\n{}", approve.document);
-    let says = document.says(&shown, &by.device.show(&node.ids), &node.config.origin);
+    let says = document.says(&shown, &by.device.show(&node.ids), &node.config);
     let check = if !is_signed(&by.card.key, &signed, &signature) {
         SignatureCheck::BadSignature
     } else if says && (document.code().is_some() || shown.codes.is_empty()) {

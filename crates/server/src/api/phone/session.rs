@@ -80,7 +80,7 @@ fn right_origin(node: &Node, headers: &HeaderMap) -> Result<(), Problem> {
         .get(header::ORIGIN)
         .and_then(|origin| origin.to_str().ok())
     {
-        Some(origin) if origin != node.config.origin => Err(Problem::new(
+        Some(origin) if !node.config.origins().any(|known| known == origin) => Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "wrong_origin",
             format!("open this page at {}", node.config.origin),
@@ -125,10 +125,13 @@ pub async fn session(
             ));
         }
     }
-    let signed = format!("paytone.session.v1\n{challenge}\n{}", node.config.origin);
-    if !read_signature(&signature)
-        .is_some_and(|signature| is_signed(&card.key, &signed, &signature))
-    {
+    let is_signed = read_signature(&signature).is_some_and(|signature| {
+        node.config.origins().any(|origin| {
+            let signed = format!("paytone.session.v1\n{challenge}\n{origin}");
+            is_signed(&card.key, &signed, &signature)
+        })
+    });
+    if !is_signed {
         return Err(Problem::unauthorized(
             "the signature is not of this device and challenge",
         ));
