@@ -1,6 +1,8 @@
 //! What a command is answered with.
 
 use crate::{
+    approval::ApprovalRefusal,
+    archive::{ArchiveRefusal, Gone},
     funding::EffectRefusal,
     ids::EndpointId,
     mandate::{self, MandateFacts},
@@ -34,8 +36,24 @@ pub enum Answer {
     Operator(Result<Done, OperatorRefusal>),
     DaySealed(Result<(), SealRefusal>),
     SessionEnded,
+    /// How many things left or came back.
+    Archive(Result<usize, ArchiveRefusal>),
     /// The journal's, from now on.
     Level(u32),
+}
+
+impl Answer {
+    /// What is to be recalled before the same command can be decided.
+    pub fn gone(&self) -> Option<Gone> {
+        match self {
+            Self::Payment(Err(ClientPaymentRefusal::Archived(gone)))
+            | Self::Refund(Err(ClientPaymentRefusal::Archived(gone)))
+            | Self::Mandate(Err(ClientPaymentRefusal::Archived(gone)))
+            | Self::ClientRefused(ClientPaymentRefusal::Archived(gone))
+            | Self::PaymentOnPhone(Err(ApprovalRefusal::Archived(gone))) => Some(*gone),
+            _ => None,
+        }
+    }
 }
 
 /// A journal begins once.

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    archive::Gone,
     ids::{DeviceId, PinValue, Sealed, Signature},
     state::State,
     subscriber::{PinCheck, Subscriber, check_pin, is_active_device_of},
@@ -58,6 +59,9 @@ pub enum ApprovalRefusal {
     /// The prompt stays open: the payer may add money or change the order of sources.
     #[n(10)]
     InsufficientFunds,
+    /// It is in the archive: to be recalled first. Nobody is told.
+    #[n(11)]
+    Archived(#[n(0)] Gone),
 }
 
 impl ApprovalRefusal {
@@ -74,6 +78,7 @@ impl ApprovalRefusal {
             Self::WrongCode => "wrong_code",
             Self::Vetoed(_) => "vetoed",
             Self::InsufficientFunds => "insufficient_funds",
+            Self::Archived(_) => "archived",
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     Actor, Answer, Event, State,
     answer::AlreadyInitialized,
+    archive::ArchiveCommand,
     funding::EffectCommand,
     ids::{KeyringFingerprint, SessionId},
     mandate::MandateCommand,
@@ -36,6 +37,7 @@ pub enum Command {
     Line(Box<LineRow>),
     Operator(OperatorCommand),
     SealDay(Box<SealedDay>),
+    Archive(ArchiveCommand),
     /// Every node knows this level of events.
     ActivateLevel {
         level: u32,
@@ -109,6 +111,10 @@ pub fn decide(state: &State, moment: &Moment, actor: Actor, command: Command) ->
         Command::Operator(command) => {
             let (answer, events) = crate::operator::decide(state, moment, actor, command);
             (Answer::Operator(answer), events)
+        }
+        Command::Archive(command) => {
+            let (answer, events) = crate::archive::decide(state, moment, command);
+            (Answer::Archive(answer), events)
         }
         Command::ActivateLevel { level } => {
             let events = crate::level::decide(state, level);

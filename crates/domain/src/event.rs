@@ -5,6 +5,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    archive::ArchiveEvent,
     deadline::Due,
     funding::EffectEvent,
     grant::GrantEvent,
@@ -88,6 +89,9 @@ pub enum Event {
         #[n(0)]
         level: u32,
     },
+    /// From level 2.
+    #[n(18)]
+    Archive(#[n(0)] ArchiveEvent),
 }
 
 /// [`Due`], as it is written down.
@@ -180,11 +184,12 @@ pub fn evolve(state: &mut State, moment: &Moment, event: &Event) {
         Event::Merchant(event) => crate::merchant::evolve(state, event),
         Event::Client(event) => crate::merchant::evolve_client(state, event),
         Event::Payment(event) => crate::payment::evolve(state, moment, event),
-        Event::Effect(event) => crate::funding::evolve_effect(state, event),
+        Event::Effect(event) => crate::funding::evolve_effect(state, moment, event),
         Event::Mandate(event) => crate::mandate::evolve(state, moment, event),
         Event::Grant(event) => crate::grant::evolve(state, event),
         Event::Repeat(event) => crate::idempotency::evolve(state, moment, event),
         Event::Operator(event) => crate::operator::evolve(state, moment, event),
+        Event::Archive(event) => crate::archive::evolve(state, moment, event),
         Event::Session(event) => crate::session::evolve(state, event),
         Event::Fell { at, due } => state.deadlines.remove(*at, Due::from(*due)),
     }

@@ -15,7 +15,7 @@ use crate::{Event, State};
 /// | level | what it adds |
 /// |---|---|
 /// | 1 | the first release |
-/// | 2 | `LevelActivated` |
+/// | 2 | `LevelActivated`, what leaves for the archive and comes back |
 pub const LEVEL: u32 = 2;
 
 /// Of journals that do not say one yet.

@@ -17,6 +17,7 @@
 pub mod actor;
 mod answer;
 pub mod approval;
+pub mod archive;
 mod command;
 pub mod counters;
 pub mod deadline;

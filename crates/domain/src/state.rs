@@ -5,6 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     Answer,
+    archive::{Archive, Gone},
     deadline::Deadlines,
     funding::Effect,
     grant::{self, Lot},
@@ -18,7 +19,7 @@ use crate::{
     merchant::Merchant,
     money::Currency,
     operator::Operators,
-    payment::{Payment, Refund},
+    payment::{ClientPaymentRefusal, Payment, Refund},
     risk::Rules,
     sealed_day::SealedDay,
     session::EndedSessions,
@@ -131,6 +132,7 @@ pub struct State {
     /// What is wanted of the outside world and not settled.
     pub effects: FxHashMap<EffectId, Effect>,
     pub repeats: Repeats,
+    pub archive: Archive,
     pub ended_sessions: EndedSessions,
     pub deadlines: Deadlines,
     /// Payments and mandates that wait for an answer, in all.
@@ -168,6 +170,7 @@ impl Default for State {
             refunds: FxHashMap::default(),
             effects: FxHashMap::default(),
             repeats: Repeats::default(),
+            archive: Archive::default(),
             ended_sessions: EndedSessions::default(),
             deadlines: Deadlines::default(),
             open_prompts: 0,
@@ -267,19 +270,22 @@ impl State {
                 self.payments
                     .get(id)
                     .map(|payment| payment.facts(*then))
-                    .ok_or(crate::payment::ClientPaymentRefusal::NotFound),
+                    .ok_or_else(|| self.payment_missing(*id)),
             ),
             Recorded::Refund(id, then) => Answer::Refund(
                 self.refunds
                     .get(id)
                     .map(|refund| refund.facts(*then))
-                    .ok_or(crate::payment::ClientPaymentRefusal::NotFound),
+                    .ok_or_else(|| match self.is_gone(Gone::Refund(*id)) {
+                        true => ClientPaymentRefusal::Archived(Gone::Refund(*id)),
+                        false => ClientPaymentRefusal::NotFound,
+                    }),
             ),
             Recorded::Mandate(id, then) => Answer::Mandate(
                 self.mandates
                     .get(id)
                     .map(|mandate| mandate.facts(*then))
-                    .ok_or(crate::payment::ClientPaymentRefusal::NotFound),
+                    .ok_or(ClientPaymentRefusal::NotFound),
             ),
             Recorded::Refused(refusal) => Answer::ClientRefused(*refusal),
             Recorded::Operation(done) => Answer::Operator(Ok(done.clone())),

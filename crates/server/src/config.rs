@@ -32,6 +32,7 @@ pub struct Config {
     /// How one-time codes reach a phone, first usable one first.
     pub code_channels: Vec<String>,
     pub store: Store,
+    pub archive: Archive,
     pub cluster: Cluster,
     pub snapshot: Snapshot,
     pub limits: Limits,
@@ -77,6 +78,20 @@ impl fmt::Debug for Store {
             .field("ha", &self.ha)
             .field("allow_without_standby", &self.allow_without_standby)
             .finish()
+    }
+}
+
+/// What is over leaves memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Archive {
+    /// How long it stays in memory.
+    pub after_seconds: u32,
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self { after_seconds: 600 }
     }
 }
 
@@ -239,6 +254,7 @@ impl Default for Config {
             home_country: "CN".to_owned(),
             code_channels: Vec::new(),
             store: Store::default(),
+            archive: Archive::default(),
             cluster: Cluster::default(),
             snapshot: Snapshot::default(),
             limits: Limits::default(),
@@ -322,6 +338,10 @@ impl Config {
 
     pub fn views(&self) -> PathBuf {
         self.data.join("views.sqlite")
+    }
+
+    pub fn archive(&self) -> PathBuf {
+        self.data.join("archive.sqlite")
     }
 
     pub fn deliveries(&self) -> PathBuf {

@@ -302,6 +302,12 @@ impl Built {
         question.values = self.values;
         question
     }
+
+    pub fn ask_in(self, session: &mut Session) -> Question<'_> {
+        let mut question = session.ask(AssertSqlSafe(self.sql));
+        question.values = self.values;
+        question
+    }
 }
 
 /// What is not answered in time has failed as a lost connection has.

@@ -26,6 +26,7 @@ use tracing::Instrument as _;
 use crate::{
     admin::SignIns,
     api::phone::news::{self, News},
+    archive::{self, Archive, RebuildError, RecallError},
     cluster::{Cluster, ClusterError, erasures},
     config::{Config, Limits},
     edge::{
@@ -59,6 +60,7 @@ pub struct Node {
     /// Phones that listen.
     pub news: Arc<News>,
     pub views: Views,
+    pub archive: Archive,
     pub webhooks: Webhooks,
     /// Merchants' requests under way.
     pub under_way: UnderWay,
@@ -131,6 +133,8 @@ pub enum StartError {
     Webhooks(#[from] WebhooksError),
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Archive(#[from] RebuildError),
     #[error("the engine does not start: {0}")]
     Engine(String),
 }
@@ -181,6 +185,8 @@ impl Node {
             Some(_) => false,
             None => true,
         };
+        // What the state has let go must be there before anybody asks for it.
+        archive::catch_up(&stores, core.state()).await?;
         let subjects = stores.subject_keys(&keyring).await?;
         let directory = Arc::new(Directory::of(core.state()));
         let observed = Arc::clone(&directory);
@@ -211,6 +217,7 @@ impl Node {
             .into_parts();
         let durable = *engine.position().borrow();
         let webhooks = Webhooks::open(&stores.deliveries(), &config.webhooks, durable).await?;
+        let archive = Archive::of(&stores.archive());
         let news = Arc::new(News::new(config.limits.streams));
         let shares = Shares::of(&config.limits);
         let metrics = Arc::new(Metrics::default());
@@ -225,6 +232,7 @@ impl Node {
             waiters,
             news,
             views,
+            archive,
             webhooks,
             under_way: UnderWay::default(),
             shares,
@@ -274,14 +282,32 @@ impl Node {
         self.directory.currency()
     }
 
-    /// Asks the engine for one decision.
+    /// Asks the engine for one decision. What has left memory and is asked for is brought back first.
     pub async fn submit(
         &self,
         actor: Actor,
         command: Command,
     ) -> Result<Answered<Answer>, EngineError> {
+        let request = self.next_request();
+        let again = matches!(command, Command::Payment(_)).then(|| command.clone());
+        let answered = self
+            .engine
+            .submit(actor, request, command)
+            .instrument(traces::of_decision())
+            .await?;
+        let (Some(gone), Some(command)) = (answered.answer.gone(), again) else {
+            return Ok(answered);
+        };
+        match self.recall(gone).await {
+            Ok(()) => {}
+            Err(RecallError::Engine(error)) => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, "something old cannot be recalled");
+                return Ok(answered);
+            }
+        }
         self.engine
-            .submit(actor, self.next_request(), command)
+            .submit(actor, request, command)
             .instrument(traces::of_decision())
             .await
     }

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     admin,
-    cluster::{self, ClusterError, Listening},
+    cluster::{ClusterError, Listening},
     config::Config,
     http::{self, Served},
     metrics,
@@ -146,11 +146,7 @@ impl Service {
         let webhooks = webhooks::spawn(Arc::clone(&node));
         let router = http::router(Arc::clone(&node)).merge(besides);
         let listening = match &node.cluster {
-            Some(cluster) => {
-                let router = router.clone();
-                let router = router.merge(cluster::status::among_nodes(Arc::clone(&node)));
-                Some(Listening::open(cluster, router).await?)
-            }
+            Some(cluster) => Some(Listening::open(cluster, router.clone()).await?),
             None => None,
         };
         let open = Arc::clone(&node.metrics.requests.connections);
@@ -184,11 +180,6 @@ impl Service {
                 Ended::Engine(reason.unwrap_or(StopReason::Panicked))
             }
         }
-    }
-
-    /// Until somebody asks the process to stop.
-    pub async fn asked_to_stop(&mut self) {
-        self.signals.any().await;
     }
 
     /// Finishes what is under way and closes the stores.

@@ -1,8 +1,8 @@
 //! Where a node's stores are: SQLite files in its folder, or one PostgreSQL database.
 //!
 //! ```text
-//!   [store] url ── empty ──▶ data/journal.sqlite  snapshots/  subject-keys.sqlite  deliveries.sqlite  views.sqlite
-//!               └─ set ────▶ paytone.journal  paytone.snapshots  paytone.subject_keys  paytone_webhooks.*  paytone_views.*
+//!   [store] url ── empty ──▶ data/journal.sqlite  snapshots/  subject-keys.sqlite  deliveries.sqlite  views.sqlite  archive.sqlite
+//!               └─ set ────▶ paytone.journal  paytone.snapshots  paytone.subject_keys  paytone_webhooks.*  paytone_views.*  paytone_archive.*
 //! ```
 //! **Invariant:** one setting moves all of them. **Not here:** what is in them.
 
@@ -13,7 +13,7 @@ use paytone_journal::{
     SqliteJournal, SubjectKeys, postgres_store,
 };
 
-use crate::{config::Config, views::store, webhooks};
+use crate::{archive, config::Config, views::store, webhooks};
 
 /// Opens them. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ struct Files {
     subject_keys: PathBuf,
     deliveries: PathBuf,
     views: PathBuf,
+    archive: PathBuf,
 }
 
 /// A file, or the database.
@@ -48,6 +49,7 @@ impl Stores {
                 subject_keys: config.subject_keys(),
                 deliveries: config.deliveries(),
                 views: config.views(),
+                archive: config.archive(),
             },
             postgres: postgres(config)?,
         })
@@ -106,6 +108,10 @@ impl Stores {
         self.place(&self.files.views)
     }
 
+    pub fn archive(&self) -> Place {
+        self.place(&self.files.archive)
+    }
+
     fn place(&self, file: &std::path::Path) -> Place {
         match &self.postgres {
             None => Place::File(file.to_owned()),
@@ -117,7 +123,11 @@ impl Stores {
 /// What the owner of a PostgreSQL database runs once, for nodes that sign in as `role` and can change nothing in the journal.
 pub fn script(role: &str) -> String {
     postgres_store::script(
-        &[store::POSTGRES_SCHEMA, webhooks::store::POSTGRES_SCHEMA],
+        &[
+            store::POSTGRES_SCHEMA,
+            webhooks::store::POSTGRES_SCHEMA,
+            archive::store::POSTGRES_SCHEMA,
+        ],
         role,
     )
 }

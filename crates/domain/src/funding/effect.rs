@@ -273,7 +273,7 @@ fn given_back(effect: &Effect, outcome: EffectOutcome) -> Vec<Event> {
     vec![settled(effect.id, outcome, entry)]
 }
 
-pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
+pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &EffectEvent) {
     match event {
         EffectEvent::Wanted { effect } => {
             state.next_effect = state.next_effect.max(effect.id.0 + 1);
@@ -295,13 +295,15 @@ pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
                 (EffectOutcome::Refused, Direction::GiveBack { .. }) => {
                     effect.state = EffectState::Stuck
                 }
-                (EffectOutcome::Done | EffectOutcome::Refused, _) => over(state, *id, *outcome),
+                (EffectOutcome::Done | EffectOutcome::Refused, _) => {
+                    over(state, moment, *id, *outcome)
+                }
             }
         }
-        EffectEvent::Dropped { id } => over(state, *id, EffectOutcome::Refused),
+        EffectEvent::Dropped { id } => over(state, moment, *id, EffectOutcome::Refused),
         EffectEvent::PaidToBalance { id, entry } => {
             state.post(entry);
-            over(state, *id, EffectOutcome::Done);
+            over(state, moment, *id, EffectOutcome::Done);
         }
         EffectEvent::Repeated { id } => {
             if let Some(effect) = state.effects.get_mut(id) {
@@ -312,15 +314,15 @@ pub(crate) fn evolve(state: &mut State, event: &EffectEvent) {
     }
 }
 
-fn over(state: &mut State, id: EffectId, outcome: EffectOutcome) {
+fn over(state: &mut State, moment: &Moment, id: EffectId, outcome: EffectOutcome) {
     let Some(effect) = state.effects.remove(&id) else {
         return;
     };
     match effect.direction {
-        Direction::Collect => payment::leg_settled(state, &effect, outcome),
+        Direction::Collect => payment::leg_settled(state, moment, &effect, outcome),
         Direction::GiveBack { .. } => {
             if let Some(refund) = effect.refund {
-                payment::refund_completed(state, refund);
+                payment::refund_completed(state, moment, refund);
             }
         }
     }

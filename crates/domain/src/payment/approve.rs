@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Event,
     approval::{self, ApprovalRefusal, Attempt, Evidence},
+    archive::Gone,
     funding::{self, Direction, Effect, EffectEvent, EffectState, FundingLeg, LegState, Share},
     ids::{DeviceId, EffectId, PaymentId, SubscriberId},
     money::Amount,
@@ -119,8 +120,14 @@ pub(super) fn asked<'a>(
     state
         .payments
         .get(&id)
-        .filter(|payment| payment.payer == Some(payer.id) && was_prompted(payment))
-        .ok_or(ApprovalRefusal::NotFound)
+        .ok_or_else(|| match state.is_gone(Gone::Payment(id)) {
+            true => ApprovalRefusal::Archived(Gone::Payment(id)),
+            false => ApprovalRefusal::NotFound,
+        })
+        .and_then(|payment| {
+            let asked = payment.payer == Some(payer.id) && was_prompted(payment);
+            asked.then_some(payment).ok_or(ApprovalRefusal::NotFound)
+        })
 }
 
 /// Whether the payer's answer still counts.

@@ -124,6 +124,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             let approved_on = payment.approved_on.unwrap_or(moment.date);
             state.post(entry);
             give_limits_back(state, merchant, payer, mandate, approved_on, rest);
+            state.touched(moment, *id);
             if !billed.is_zero() {
                 state
                     .subscribers
@@ -194,6 +195,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
                 created_at: moment.now,
             };
             state.refunds.insert(*refund, made);
+            state.touched(moment, *id);
             for (lot, until) in extended {
                 let lot = state.lots.get_mut(lot).expect("an extended lot exists");
                 lot.expires_at = Some(*until);
@@ -255,8 +257,10 @@ fn requested(state: &mut State, moment: &Moment, event: &PaymentEvent) {
         fee: Amount::ZERO,
         tax: Amount::ZERO,
         refunds: Vec::new(),
+        changed_at: moment.now,
     };
     state.payments.insert(*id, payment);
+    state.touched(moment, *id);
     if decline.is_none() && mandate.is_none() {
         state.deadlines.insert(*deadline, Due::Payment(*id));
         state.opened_prompt(moment, *merchant);
@@ -345,6 +349,7 @@ fn ended(
         let payer = state.subscribers.expect_mut(payer);
         payer.attention.add(moment, attention);
     }
+    state.touched(moment, id);
     revisit_expired(state, moment, &released);
 }
 
@@ -387,7 +392,12 @@ fn revisit_expired(state: &mut State, moment: &Moment, legs: &[FundingLeg]) {
 }
 
 /// An effect that collects for a leg is over.
-pub(crate) fn leg_settled(state: &mut State, effect: &Effect, outcome: EffectOutcome) {
+pub(crate) fn leg_settled(
+    state: &mut State,
+    moment: &Moment,
+    effect: &Effect,
+    outcome: EffectOutcome,
+) {
     let Some(payment) = state.payments.get_mut(&effect.payment) else {
         return;
     };
@@ -402,10 +412,13 @@ pub(crate) fn leg_settled(state: &mut State, effect: &Effect, outcome: EffectOut
             (EffectOutcome::Refused | EffectOutcome::Unknown, _) => LegState::Refused,
         };
     }
+    state.touched(moment, effect.payment);
 }
 
-pub(crate) fn refund_completed(state: &mut State, id: RefundId) {
+pub(crate) fn refund_completed(state: &mut State, moment: &Moment, id: RefundId) {
     if let Some(refund) = state.refunds.get_mut(&id) {
         refund.status = RefundStatus::Completed;
+        let payment = refund.payment;
+        state.touched(moment, payment);
     }
 }

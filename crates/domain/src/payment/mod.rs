@@ -36,6 +36,7 @@ pub(crate) use request::{repeated, request};
 use crate::{
     Answer, Decision, Event,
     approval::{ApprovalRefusal, Evidence, MatchCodes, SignatureCheck},
+    archive::Gone,
     funding::{Effect, FundingLeg, LegState, Share},
     idempotency::Repeat,
     ids::{
@@ -120,7 +121,7 @@ pub enum CaptureMode {
     Manual,
 }
 
-#[derive(Clone, Debug, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Payment {
     #[n(0)]
     pub id: PaymentId,
@@ -171,6 +172,9 @@ pub struct Payment {
     pub tax: Amount,
     #[n(22)]
     pub refunds: Vec<RefundId>,
+    /// When an event last changed it or one of its refunds.
+    #[n(23)]
+    pub changed_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -190,7 +194,7 @@ impl RefundStatus {
     }
 }
 
-#[derive(Clone, Debug, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Refund {
     #[n(0)]
     pub id: RefundId,
@@ -333,6 +337,9 @@ pub enum ClientPaymentRefusal {
     /// A mandate would be over before it began.
     #[n(7)]
     EndsInThePast,
+    /// It is in the archive: to be recalled first. Not kept, and nobody is told.
+    #[n(8)]
+    Archived(#[n(0)] Gone),
 }
 
 impl ClientPaymentRefusal {
@@ -346,6 +353,7 @@ impl ClientPaymentRefusal {
             Self::MoreThanCaptured { .. } => "more_than_captured",
             Self::Declined(_) => "declined",
             Self::EndsInThePast => "ends_in_the_past",
+            Self::Archived(_) => "archived",
         }
     }
 }
@@ -624,8 +632,25 @@ fn of_merchant(
     state
         .payments
         .get(&id)
-        .filter(|payment| payment.merchant == merchant)
-        .ok_or(ClientPaymentRefusal::NotFound)
+        .ok_or_else(|| state.payment_missing(id))
+        .and_then(|payment| {
+            let of_them = payment.merchant == merchant;
+            of_them
+                .then_some(payment)
+                .ok_or(ClientPaymentRefusal::NotFound)
+        })
+}
+
+impl State {
+    /// Why there is no such payment in memory.
+    pub(crate) fn payment_missing(&self, id: PaymentId) -> ClientPaymentRefusal {
+        let gone = Gone::Payment(id);
+        if self.is_gone(gone) {
+            ClientPaymentRefusal::Archived(gone)
+        } else {
+            ClientPaymentRefusal::NotFound
+        }
+    }
 }
 
 /// Whether a result for this effect still counts for its payment.

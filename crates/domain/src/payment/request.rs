@@ -44,7 +44,11 @@ pub(crate) fn repeated(
     let (answer, recorded) = match act(&mut events) {
         Ok((answer, recorded)) => (answer, recorded),
         // Nothing was decided: the same key may try again.
-        Err(refusal @ (ClientPaymentRefusal::Busy | ClientPaymentRefusal::KeyReused)) => {
+        Err(
+            refusal @ (ClientPaymentRefusal::Busy
+            | ClientPaymentRefusal::KeyReused
+            | ClientPaymentRefusal::Archived(_)),
+        ) => {
             return Decision {
                 answer: Answer::ClientRefused(refusal),
                 events: Vec::new(),
@@ -136,6 +140,7 @@ fn new_payment(
         fee: Amount::ZERO,
         tax: Amount::ZERO,
         refunds: Vec::new(),
+        changed_at: moment.now,
     }
 }
 

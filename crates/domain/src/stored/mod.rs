@@ -206,6 +206,8 @@ struct Root {
     next_proposal: u64,
     #[n(12)]
     counts: Vec<(u8, u64)>,
+    #[cbor(n(13), default)]
+    evictions: u64,
 }
 
 impl Root {
@@ -224,6 +226,7 @@ impl Root {
             next_endpoint: state.next_endpoint,
             next_proposal: state.operators.next_proposal,
             counts: counts(state),
+            evictions: state.archive.evictions,
         }
     }
 
@@ -240,6 +243,7 @@ impl Root {
         state.next_client_key = self.next_client_key;
         state.next_endpoint = self.next_endpoint;
         state.operators.next_proposal = self.next_proposal;
+        state.archive.evictions = self.evictions;
         Ok((ROOT, 1))
     }
 }
@@ -442,6 +446,7 @@ impl Restoring {
 impl State {
     /// What follows from the rest.
     fn make_indexes(&mut self) -> Result<(), StoredError> {
+        self.queue_closed();
         self.numbers.reserve(self.subscribers.len());
         self.subjects.reserve(self.subscribers.len());
         for subscriber in self.subscribers.iter() {

@@ -4,6 +4,7 @@
 mod support;
 
 mod approval;
+mod archive;
 mod bank;
 mod capture;
 mod endpoints;

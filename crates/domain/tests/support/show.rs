@@ -15,9 +15,9 @@ pub fn named(script: &Script, what: &str) -> String {
     let name = words.next().unwrap_or_default();
     match kind {
         "money" => money(script, name),
-        "payment" => payment(&script.world.state.payments[&script.payments[name]], script),
+        "payment" => payment(&script.world.payment(script.payments[name]), script),
         "refund" => {
-            let refund = &script.world.state.refunds[&script.refunds[name]];
+            let refund = script.world.refund(script.refunds[name]);
             format!("{} {}", refund.amount.minor(), refund.status.name())
         }
         "mandate" => {

@@ -11,6 +11,7 @@
 //!   phone     ask E WHO · code E right|wrong · enrol E DEVICE [recovery pin=wrong] · let DEVICE by=D · stop DEVICE by=D
 //!             order WHO bank,bill,balance,grant
 //!   time      wait 3m (and everything due falls) · pass 3m (nothing falls) · tick
+//!   archive   archive (everything that is over leaves memory)
 //!   show      money WHO · payment P · refund R · mandate M · merchant NAME · device D · phone WHO · book
 //! ```
 
@@ -105,6 +106,7 @@ pub fn run(script: &mut Script, whole: &str) -> String {
             String::new()
         }
         "tick" => fell(script.world.tick()),
+        "archive" => format!("{} left", script.world.archive()),
         "pay" | "charge" | "cancel" | "capture" | "refund" => client(script, &row),
         "approve" | "refuse" | "report" => on_phone(script, &row),
         "attempt" | "done" | "refused" | "unknown" => bank(script, &row),
@@ -137,7 +139,7 @@ fn client(script: &mut Script, row: &Row<'_>) -> String {
     let payment = |script: &Script, name: &str| {
         let id = script.payments[name];
         let by = row.pair("as").map(|by| script.merchant(by));
-        (by.unwrap_or(script.world.state.payments[&id].merchant), id)
+        (by.unwrap_or(script.world.payment(id).merchant), id)
     };
     let request = |merchant, payer, minor: &str| {
         PaymentCommand::Request(Box::new(PaymentRequest {
@@ -207,7 +209,7 @@ fn client(script: &mut Script, row: &Row<'_>) -> String {
         Answer::Payment(Ok(facts)) => {
             script.payments.insert(name.to_owned(), facts.id);
             let declined = facts.now.decline.map(|veto| format!(" {}", veto.code()));
-            let unseen = script.world.state.payments[&facts.id].veto;
+            let unseen = script.world.payment(facts.id).veto;
             let unseen = unseen.map(|veto| format!(" [{}]", veto.code()));
             format!(
                 "{}{}{}",
@@ -268,7 +270,7 @@ fn pin_by(row: &Row<'_>, payer: Option<SubscriberId>) -> PinValue {
 
 fn on_phone(script: &mut Script, row: &Row<'_>) -> String {
     let id = script.payments[row.words[1]];
-    let payment = &script.world.state.payments[&id];
+    let payment = script.world.payment(id);
     let (payer, shown) = (
         payment.payer,
         payment.codes.map_or(0, |codes| codes.shown()),
@@ -314,7 +316,7 @@ fn bank(script: &mut Script, row: &Row<'_>) -> String {
     };
     match script.world.run(Actor::Connector, Command::Effect(command)) {
         Answer::Effect(Ok(())) => {
-            let payment = &script.world.state.payments[&script.payments[row.words[1]]];
+            let payment = script.world.payment(script.payments[row.words[1]]);
             payment.status.name().to_owned()
         }
         Answer::Effect(Err(refusal)) => format!("no: {refusal:?}"),

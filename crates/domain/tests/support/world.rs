@@ -3,10 +3,15 @@
 //! Every event goes through its codec, and the invariants are looked at after every command. The whole journal is replayed
 //! when the world ends.
 
+use std::collections::BTreeMap;
+
 use paytone_domain::{
-    Actor, Answer, Command, Decision, Event, State, decide, evolve,
+    Actor, Answer, Command, Decision, Event, State,
+    archive::{ArchiveCommand, ArchiveRefusal, Closed, Gone, MOST, QUIET},
+    decide, evolve,
+    ids::{PaymentId, RefundId},
     mandate::MandateCommand,
-    payment::PaymentCommand,
+    payment::{Payment, PaymentCommand, Refund},
     stored::{Chunk, Restoring},
     time::{Calendar, Moment, Timestamp},
 };
@@ -18,6 +23,8 @@ pub struct World {
     pub moment: Moment,
     calendar: Calendar,
     journal: Vec<(Moment, Vec<u8>)>,
+    /// What was written before it left memory.
+    archive: BTreeMap<PaymentId, Vec<u8>>,
 }
 
 /// Noon of 10 November 2026 in Shanghai.
@@ -31,6 +38,7 @@ impl Default for World {
             moment: calendar.moment(Timestamp(START)),
             calendar,
             journal: Vec::new(),
+            archive: BTreeMap::new(),
         }
     }
 }
@@ -38,6 +46,18 @@ impl Default for World {
 impl World {
     /// Decides a command and applies what came of it.
     pub fn run(&mut self, actor: Actor, command: Command) -> Answer {
+        let answer = self.ask(actor, command.clone());
+        // What an edge does: brings it back and asks again.
+        match answer.gone() {
+            Some(gone) => {
+                self.recall(gone);
+                self.ask(actor, command)
+            }
+            None => answer,
+        }
+    }
+
+    fn ask(&mut self, actor: Actor, command: Command) -> Answer {
         let Decision { answer, events } = decide(&self.state, &self.moment, actor, command.clone());
         let decided = !events.is_empty();
         for event in events {
@@ -53,6 +73,73 @@ impl World {
             assert_eq!(again.answer, answer, "a retry is answered alike");
         }
         answer
+    }
+
+    /// Writes down everything that is over and lets it go. How many things left.
+    pub fn archive(&mut self) -> usize {
+        let closed = self.state.oldest_closed(&self.moment, QUIET, MOST);
+        let number = self.state.archive.evictions + 1;
+        let mut payments = Vec::new();
+        for copy in closed {
+            payments.push((copy.payment.id, copy.payment.changed_at));
+            let bytes = minicbor::to_vec(&copy).expect("a copy encodes");
+            self.archive.insert(copy.payment.id, bytes);
+        }
+        let command = Command::Archive(ArchiveCommand::Evict { number, payments });
+        match self.ask(Actor::System, command) {
+            Answer::Archive(Ok(count)) => count,
+            Answer::Archive(Err(ArchiveRefusal::NothingLeft)) => 0,
+            other => panic!("not evicted: {other:?}"),
+        }
+    }
+
+    /// What was written of it when it left last.
+    pub fn archived(&self, id: PaymentId) -> Closed {
+        minicbor::decode(&self.archive[&id]).expect("a copy decodes")
+    }
+
+    fn recall(&mut self, gone: Gone) {
+        let id = match gone {
+            Gone::Payment(id) => id,
+            Gone::Refund(id) => {
+                let mut known = self.archive.keys().map(|of| self.archived(*of));
+                let of = known.find(|copy| copy.refunds.iter().any(|refund| refund.id == id));
+                of.expect("a refund is archived with its payment")
+                    .payment
+                    .id
+            }
+        };
+        let copy = Box::new(self.archived(id));
+        let as_of = self.moment.now;
+        let command = Command::Archive(ArchiveCommand::Recall { copy, as_of });
+        assert_eq!(self.ask(Actor::System, command), Answer::Archive(Ok(1)));
+    }
+
+    /// A payment with its refunds, in memory or out of it.
+    pub fn closed(&self, id: PaymentId) -> Closed {
+        match self.state.payments.get(&id) {
+            Some(payment) => {
+                let refunds = payment.refunds.iter();
+                Closed {
+                    payment: payment.clone(),
+                    refunds: refunds.map(|id| self.state.refunds[id].clone()).collect(),
+                }
+            }
+            None => self.archived(id),
+        }
+    }
+
+    pub fn payment(&self, id: PaymentId) -> Payment {
+        self.closed(id).payment
+    }
+
+    pub fn refund(&self, id: RefundId) -> Refund {
+        if let Some(refund) = self.state.refunds.get(&id) {
+            return refund.clone();
+        }
+        let copies = self.archive.keys().map(|of| self.archived(*of));
+        let mut refunds = copies.flat_map(|copy| copy.refunds);
+        refunds.find(|refund| refund.id == id).expect("a refund")
     }
 
     fn apply(&mut self, event: Event) {
@@ -87,6 +174,28 @@ impl World {
     /// How many events there have been.
     pub fn written(&self) -> usize {
         self.journal.len()
+    }
+
+    /// Whatever has left memory, all of it together is as it would be if nothing had.
+    pub fn in_memory_or_archived_as(&self, whole: &State) {
+        assert_eq!(self.state.book, whole.book);
+        for payment in whole.payments.values() {
+            let mut closed = self.closed(payment.id);
+            closed.payment.changed_at = payment.changed_at;
+            assert_eq!(closed.payment, *payment);
+            let refunds = payment.refunds.iter();
+            let refunds: Vec<_> = refunds.map(|id| whole.refunds[id].clone()).collect();
+            assert_eq!(closed.refunds, refunds);
+        }
+        assert_eq!(self.state.next_numbers(), whole.next_numbers());
+        assert_eq!(
+            format!("{:?}", self.state.subscribers),
+            format!("{:?}", whole.subscribers)
+        );
+        assert_eq!(
+            format!("{:?}", self.state.merchants),
+            format!("{:?}", whole.merchants)
+        );
     }
 
     /// Evolves the journal from nothing: the state must come out the same in every part.

@@ -13,6 +13,7 @@ use axum::{
 };
 use paytone_domain::{
     ids::{NumberHash, PaymentId, SubscriberId},
+    payment::Payment,
     time::{Moment, Timestamp},
 };
 use serde::Deserialize;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::{operation, payments, session::SignedIn, subscribers};
 use crate::{
+    archive::{Known, known::Copies},
     edge::{
         ids::Public as _,
         json::{self, Body},
@@ -48,6 +50,7 @@ struct Asked {
     at: String,
 }
 
+#[derive(Clone, Copy)]
 enum What {
     Payment(PaymentId),
     Subscriber(SubscriberId),
@@ -203,8 +206,11 @@ async fn payment(
     at: Timestamp,
     progress: Arc<Progress>,
 ) -> Result<Value, Problem> {
-    let look = move |core: &paytone_engine::Core| payments::take(core.state(), id);
-    let (seen, reached) = past::state_at(&node.config, at, progress, look)
+    let keep = move |payment: &Payment| payment.id == id;
+    let look = move |core: &paytone_engine::Core, left: &Copies| {
+        payments::take(&Known::new(core.state(), left), id)
+    };
+    let (seen, reached) = past::state_at(&node.config, at, progress, keep, look)
         .await
         .map_err(past_problem)?;
     let seen = seen.ok_or_else(not_then)?;
@@ -219,7 +225,7 @@ async fn subscriber(
     at: Timestamp,
     progress: Arc<Progress>,
 ) -> Result<Value, Problem> {
-    let look = move |core: &paytone_engine::Core| {
+    let look = move |core: &paytone_engine::Core, left: &Copies| {
         let state = core.state();
         let id = match what {
             What::Subscriber(id) => id,
@@ -229,9 +235,15 @@ async fn subscriber(
         // What was spent counts by the day that was asked about.
         let moment: Moment = core.moment_at(at);
         let seen = subscribers::take(state, &moment, id)?;
-        Some((id, seen, payments::take_latest_of(state, id)))
+        let known = Known::new(state, left);
+        Some((id, seen, payments::take_latest_of(&known, id)))
     };
-    let (found, reached) = past::state_at(&node.config, at, progress, look)
+    // Whose number it was is known only at the end.
+    let keep = move |payment: &Payment| match what {
+        What::Subscriber(id) => payment.payer == Some(id),
+        What::Holder(_) | What::Payment(_) => payment.payer.is_some(),
+    };
+    let (found, reached) = past::state_at(&node.config, at, progress, keep, look)
         .await
         .map_err(past_problem)?;
     let (id, seen, latest) = found.ok_or_else(not_then)?;

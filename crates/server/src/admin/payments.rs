@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::{operation, session::SignedIn, subscribers};
 use crate::{
+    archive::Known,
     edge::{
         amount,
         ids::Public as _,
@@ -184,8 +185,9 @@ pub(super) struct Seen {
 }
 
 /// Takes a payment out of the present state or one of the past.
-pub(super) fn take(state: &paytone_domain::State, id: PaymentId) -> Option<Seen> {
-    let payment = state.payments.get(&id)?.clone();
+pub(super) fn take(known: &Known<'_>, id: PaymentId) -> Option<Seen> {
+    let state = known.state;
+    let payment = known.payment(id)?.clone();
     let payer = payment.payer.and_then(|id| state.subscribers.get(id));
     let lots = payment.legs.iter().filter_map(|leg| match leg.source {
         Source::Grant(lot) => state.lots.get(&lot),
@@ -212,8 +214,7 @@ async fn show(
 ) -> Result<Response, Problem> {
     let id = PaymentId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
     let seen = node
-        .engine
-        .read(move |state, _| take(state, id))
+        .look(move |known, _| take(known, id))
         .await?
         .answer
         .ok_or_else(Problem::not_found)?;
@@ -249,11 +250,8 @@ pub(super) async fn told(
 }
 
 /// The latest payments that reached a subscriber, newest first, out of a state of the past.
-pub(super) fn take_latest_of(
-    state: &paytone_domain::State,
-    subscriber: SubscriberId,
-) -> Vec<Payment> {
-    let of_theirs = state.payments.values();
+pub(super) fn take_latest_of(known: &Known<'_>, subscriber: SubscriberId) -> Vec<Payment> {
+    let of_theirs = known.payments();
     let mut payments: Vec<_> = of_theirs
         .filter(|payment| payment.payer == Some(subscriber))
         .collect();

@@ -32,13 +32,10 @@ async fn begin(
 ) -> Result<Response, Problem> {
     let id = PaymentId::read(&node.ids, &value.payment).ok_or_else(Problem::not_found)?;
     let found = node
-        .engine
-        .read(move |state, _| {
-            let payment = state.payments.get(&id)?.clone();
-            let refunds = payment
-                .refunds
-                .iter()
-                .filter_map(|id| state.refunds.get(id));
+        .look(move |known, _| {
+            let state = known.state;
+            let payment = known.payment(id)?.clone();
+            let refunds = payment.refunds.iter().filter_map(|id| known.refund(*id));
             let times: Vec<_> = refunds.map(|refund| refund.created_at).collect();
             Some((
                 payment,

@@ -2,6 +2,7 @@
 //!
 //! What works on a running server goes through its admin API: by the local socket, or by `--server URL`.
 
+mod archive;
 mod backup;
 mod bench;
 mod chunks;
@@ -107,6 +108,8 @@ enum Command {
     Snapshot(client::Reach),
     /// SQL tables derived from the journal
     Views(Of<views::Command>),
+    /// Payments that have left the engine's memory
+    Archive(Of<archive::Command>),
     /// Money that the outside world would not take back
     Effect(Of<worklist::Effect>),
 }
@@ -165,7 +168,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Config => config::run(),
-        Command::Cluster(command) => cluster::run(command).await,
+        Command::Cluster(command) => cluster::run(command),
         Command::Store(command) => store::run(command),
         Command::Keyring(args) => keyring::run(args),
         Command::StandInBank(args) => stand_in_bank::run(args).await,
@@ -189,6 +192,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Restore(on) => backup::restore(&on.reach, on.args).await,
         Command::Snapshot(reach) => snapshot::run(&reach).await,
         Command::Views(of) => views::run(&of.reach, of.command).await,
+        Command::Archive(of) => archive::run(&of.reach, of.command).await,
         Command::Effect(of) => worklist::effect(&of.reach, of.command).await,
     }
 }

@@ -35,7 +35,7 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     (
         "store",
-        "Where journal, subject keys, views and webhook deliveries are: SQLite files in `data`, or one PostgreSQL database.",
+        "Where journal, subject keys, views, archive and webhook deliveries are: SQLite files in `data`, or one PostgreSQL database.",
     ),
     (
         "store.url",
@@ -52,6 +52,14 @@ const COMMENTS: &[(&str, &str)] = &[
     (
         "store.allow_without_standby",
         "With `ha`: runs all the same, where the engine replicates in another way (YugabyteDB, CockroachDB, shared disks).",
+    ),
+    (
+        "archive",
+        "Payments that are over leave memory for an archive on disk, and come back when something is asked of them.",
+    ),
+    (
+        "archive.after_seconds",
+        "How long a payment stays in memory after its last change; five seconds at least.",
     ),
     (
         "cluster",

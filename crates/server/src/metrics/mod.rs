@@ -27,7 +27,10 @@ pub mod reading;
 pub mod requests;
 pub mod serve;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
 
 use parking_lot::Mutex;
 use paytone_domain::State;
@@ -40,9 +43,8 @@ use tokio::sync::{
     watch,
 };
 
-pub use health::{NotReady, not_ready};
 pub use reading::Reading;
-pub use serve::{MayLook, router};
+pub use serve::router;
 
 use crate::edge::time;
 use lag::Lag;
@@ -58,6 +60,8 @@ pub struct Metrics {
     batch_items: Histogram,
     /// From a payment's request to its prompt on a phone's stream.
     pub prompt_us: Histogram,
+    /// Payments that left memory for the archive, by this node.
+    pub evicted: AtomicU64,
     lag: Mutex<Lag>,
 }
 
@@ -69,6 +73,7 @@ impl Default for Metrics {
             requests: Requests::default(),
             batch_items: Histogram::new(SIZES),
             prompt_us: Histogram::new(TIMES_US),
+            evicted: AtomicU64::new(0),
             lag: Mutex::default(),
         }
     }

@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use paytone_domain::State;
-use paytone_engine::{Standing, stats::Counts};
+use paytone_engine::stats::Counts;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -34,23 +34,12 @@ pub struct Reading {
     pub views: Views,
     #[serde(default)]
     pub snapshots: Snapshots,
+    #[serde(default)]
+    pub archive: Archive,
     /// `None` while the delivery log does not answer.
     pub webhooks: Option<Webhooks>,
     pub memory: Memory,
     pub http: Http,
-    #[serde(default)]
-    pub lead: Lead,
-}
-
-/// This node among several; one on its own leads.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lead {
-    pub leads: bool,
-    pub epoch: u64,
-    /// How often this node's state was compared with the leader's.
-    pub compared: u64,
-    /// It was found to be another, and the node has stopped.
-    pub differs: bool,
 }
 
 /// Since the start of the node.
@@ -131,6 +120,14 @@ impl Snapshots {
             start_seconds: log.start.took.as_secs_f64(),
         }
     }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Archive {
+    /// Payments that left memory, by this node since its start.
+    pub evicted: u64,
+    /// How much longer than it should the oldest payment that is over has been in memory.
+    pub behind_seconds: f64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -274,12 +271,22 @@ impl Reading {
         let stats = node.engine.stats();
         let not_ready = health::not_ready(node).await;
         let state = if not_ready.is_empty() {
-            let read = node.engine.read(|state, _| parts(state));
+            let read = node.engine.read(|state, moment| {
+                let oldest = state.oldest_closed_since();
+                let waits_ms = oldest.map_or(0, |at| moment.now.since(at));
+                (parts(state), waits_ms)
+            });
             let read = tokio::time::timeout(PATIENCE, read).await;
             read.ok().and_then(Result::ok).map(|read| read.answer)
         } else {
             None
         };
+        let window_ms = i64::from(node.config.archive.after_seconds) * 1_000;
+        let archive_ms = state
+            .as_ref()
+            .map_or(0, |(_, waits_ms)| waits_ms - window_ms);
+        let archive_ms = archive_ms.max(0).unsigned_abs();
+        let state = state.map(|(parts, _)| parts);
         let now = time::now();
         let backlog = tokio::time::timeout(PATIENCE, node.webhooks.store.backlog()).await;
         let webhooks = backlog
@@ -330,21 +337,16 @@ impl Reading {
             },
             views: Views::of(node),
             snapshots: Snapshots::of(node),
+            archive: Archive {
+                evicted: metrics.evicted.load(Ordering::Relaxed),
+                behind_seconds: Duration::from_millis(archive_ms).as_secs_f64(),
+            },
             webhooks,
             memory: Memory {
                 resident_bytes: resident_bytes(),
                 state: state.unwrap_or_default(),
             },
             http: http(node),
-            lead: Lead {
-                leads: *node.engine.standing().borrow() == Standing::Leads,
-                epoch: node.engine.epoch(),
-                compared: node.engine.compared().0,
-                differs: node
-                    .cluster
-                    .as_ref()
-                    .is_some_and(|cluster| cluster.differs.get().is_some()),
-            },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use paytone_domain::time::Timestamp;
+use paytone_domain::{Event, archive::ArchiveEvent, payment::Payment, time::Timestamp};
 use paytone_engine::{
     Batch, BatchError, Core,
     what_if::{Otherwise, Report, WhatIf},
@@ -11,7 +11,7 @@ use paytone_journal::{ChainError, ChainVerifier, JournalReader, OpenError, ReadE
 use tokio::sync::oneshot;
 
 use super::Progress;
-use crate::{config::Config, stores::Stores};
+use crate::{archive::known::Copies, config::Config, stores::Stores};
 
 const ROWS: usize = 1_024;
 const BYTES: usize = 8 << 20;
@@ -44,15 +44,18 @@ pub struct Reached {
     pub time: Timestamp,
 }
 
-/// Shows `look` the state as of `at`: with every row decided until then, and none after.
+/// Shows `look` the state as of `at`: with every row decided until then, and none after. Of what had left memory by then it
+/// is shown what `keep` says.
 pub async fn state_at<T: Send + 'static>(
     config: &Config,
     at: Timestamp,
     progress: Arc<Progress>,
-    look: impl FnOnce(&Core) -> T + Send + 'static,
+    keep: impl Fn(&Payment) -> bool + Send + 'static,
+    look: impl FnOnce(&Core, &Copies) -> T + Send + 'static,
 ) -> Result<(T, Reached), PastError> {
     let run = move |config: Config| async move {
         let mut core = Core::new();
+        let mut left = Copies::default();
         let mut reached = Reached {
             row: 0,
             time: Timestamp(0),
@@ -60,6 +63,15 @@ pub async fn state_at<T: Send + 'static>(
         rows(&config, &progress, |row, batch| {
             if batch.moment.now > at {
                 return Ok(false);
+            }
+            for event in batch.items.iter().flat_map(|item| &item.events) {
+                let leaving = core.state().leaving(event).into_iter();
+                leaving
+                    .filter(|copy| keep(&copy.payment))
+                    .for_each(|copy| left.add(copy));
+                if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
+                    left.remove(copy.payment.id);
+                }
             }
             core.apply(row).map_err(|error| PastError::Batch {
                 seq: row.seq,
@@ -72,7 +84,7 @@ pub async fn state_at<T: Send + 'static>(
             Ok(true)
         })
         .await?;
-        Ok((look(&core), reached))
+        Ok((look(&core, &left), reached))
     };
     apart(config.clone(), run).await
 }

@@ -10,13 +10,16 @@ use paytone_domain::{
     grant::GrantEvent,
     ledger::{Account, Balance, Entry},
     operator::OperatorEvent,
-    payment::{PaymentEvent, Status},
+    payment::{Payment, PaymentEvent, Refund, Status},
     subscriber::LineEvent,
 };
 use paytone_engine::Batch;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::report::Report;
+use super::{
+    archived::{Archived, kept},
+    report::Report,
+};
 use crate::views::project::account_key;
 
 /// Sums of legs, and holds as events set and lift them.
@@ -117,14 +120,16 @@ impl Books {
     }
 
     /// Compares with what the replay made, and checks what must hold of every account and payment.
-    pub fn compare(&self, state: &State, report: &mut Report) {
+    pub fn compare(&self, state: &State, archived: &Archived, report: &mut Report) {
         report.currency = state.settings.as_ref().map(|settings| settings.currency);
         report.subscribers = state.subscribers.len() as u64;
         report.merchants = state.merchants.len() as u64;
         self.compare_balances(state, report);
         self.compare_holds(state, report);
+        report.payments_by_status.clone_from(&archived.by_status);
+        report.archived = archived.count;
         check_payments(state, report);
-        check_merchants(self, state, report);
+        check_merchants(self, state, archived, report);
     }
 
     fn compare_balances(&self, state: &State, report: &mut Report) {
@@ -223,53 +228,59 @@ fn check_payments(state: &State, report: &mut Report) {
             .payments_by_status
             .entry(payment.internal_status().name())
             .or_default() += 1;
-        let mut wrong = |what: &str| {
-            report.differs("payment", format!("payment {}: {what}", payment.id.0));
-        };
-        if payment.captured > payment.amount {
-            wrong("captured more than its amount");
-        }
-        if payment.refunded > payment.captured {
-            wrong("refunded more than captured");
-        }
-        if payment.fee.plus(payment.tax) > payment.captured {
-            wrong("fee and tax above what was captured");
-        }
-        let sum = |part: fn(&paytone_domain::funding::FundingLeg) -> i64| -> i64 {
-            payment.legs.iter().map(part).sum()
-        };
-        if !payment.legs.is_empty() && sum(|leg| leg.amount.minor()) != payment.amount.minor() {
-            wrong("its legs do not make its amount");
-        }
-        if sum(|leg| leg.captured.minor()) != payment.captured.minor() {
-            wrong("its legs do not make what was captured");
-        }
-        if sum(|leg| leg.refunded.minor()) != payment.refunded.minor() {
-            wrong("its legs do not make what was refunded");
-        }
-        if payment.status != Status::Captured && !payment.captured.is_zero() {
-            wrong("captured something and is not captured");
-        }
-        let refunds = payment
-            .refunds
-            .iter()
-            .filter_map(|id| state.refunds.get(id));
-        let refunds: i64 = refunds.map(|refund| refund.amount.minor()).sum();
-        if refunds != payment.refunded.minor() {
-            wrong("its refunds do not make what was refunded");
-        }
+        let refunds = payment.refunds.iter();
+        check_payment(
+            payment,
+            refunds.filter_map(|id| state.refunds.get(id)),
+            report,
+        );
+    }
+}
+
+/// What must hold of every payment, with all its refunds.
+pub fn check_payment<'a>(
+    payment: &Payment,
+    refunds: impl Iterator<Item = &'a Refund>,
+    report: &mut Report,
+) {
+    let mut wrong = |what: &str| {
+        report.differs("payment", format!("payment {}: {what}", payment.id.0));
+    };
+    if payment.captured > payment.amount {
+        wrong("captured more than its amount");
+    }
+    if payment.refunded > payment.captured {
+        wrong("refunded more than captured");
+    }
+    if payment.fee.plus(payment.tax) > payment.captured {
+        wrong("fee and tax above what was captured");
+    }
+    let sum = |part: fn(&paytone_domain::funding::FundingLeg) -> i64| -> i64 {
+        payment.legs.iter().map(part).sum()
+    };
+    if !payment.legs.is_empty() && sum(|leg| leg.amount.minor()) != payment.amount.minor() {
+        wrong("its legs do not make its amount");
+    }
+    if sum(|leg| leg.captured.minor()) != payment.captured.minor() {
+        wrong("its legs do not make what was captured");
+    }
+    if sum(|leg| leg.refunded.minor()) != payment.refunded.minor() {
+        wrong("its legs do not make what was refunded");
+    }
+    if payment.status != Status::Captured && !payment.captured.is_zero() {
+        wrong("captured something and is not captured");
+    }
+    let refunds: i64 = refunds.map(|refund| refund.amount.minor()).sum();
+    if refunds != payment.refunded.minor() {
+        wrong("its refunds do not make what was refunded");
     }
 }
 
 /// What a merchant is owed follows from its payments alone.
-fn check_merchants(books: &Books, state: &State, report: &mut Report) {
-    let mut owed = FxHashMap::<_, i128>::default();
+fn check_merchants(books: &Books, state: &State, archived: &Archived, report: &mut Report) {
+    let mut owed = archived.owed.clone();
     for payment in state.payments.values() {
-        let kept = payment.captured.minor()
-            - payment.refunded.minor()
-            - payment.fee.minor()
-            - payment.tax.minor();
-        *owed.entry(payment.merchant).or_default() += i128::from(kept);
+        *owed.entry(payment.merchant).or_default() += kept(payment);
     }
     for merchant in state.merchants.iter() {
         let payable = Account::MerchantPayable(merchant.id);
@@ -353,6 +364,7 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
         | Event::Fell { .. }
         | Event::KeyringChanged { .. }
         | Event::LevelActivated { .. }
+        | Event::Archive(_)
         | Event::DaySealed(_) => None,
     }
 }

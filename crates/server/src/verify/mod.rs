@@ -4,12 +4,14 @@
 //!   journal ─┬─ chain: every row has the hash it carries and follows the one before
 //!            ├─ replay ─▶ state ─▶ balances, holds, payments, digest
 //!            └─ entries, straight from the events ─▶ balances again, in a second way
+//!   archive ── a sample of what left memory, compared with what is there
 //!   views ──── balances at their position, compared with the journal's there
 //! ```
 //!
 //! **Invariant:** it only reads, also beside a running server; nothing is held to be true because it was so before. **Not
 //! here:** repair. What differs is named, and a person decides.
 
+mod archived;
 pub mod books;
 mod report;
 mod snapshots;
@@ -28,6 +30,7 @@ use crate::{
     proof::{check::Check, witness},
     stores::Stores,
 };
+use archived::Archived;
 use books::Books;
 
 const ROWS: usize = 1_024;
@@ -59,6 +62,7 @@ pub async fn run(
     let mut chain = ChainVerifier::new();
     let mut core = Core::new();
     let mut books = Books::default();
+    let mut archived = Archived::default();
     let mut after = 0;
     let mut half_applied = false;
     let mut days = Check::default();
@@ -84,6 +88,7 @@ pub async fn run(
                     break 'rows;
                 }
             };
+            archived.take(core.state(), &batch, &mut report);
             // An event that does not fit the state is a bug's or a forger's: it is reported, not a crash.
             if catch_unwind(AssertUnwindSafe(|| core.apply(&row))).is_err() {
                 half_applied = true;
@@ -124,7 +129,8 @@ pub async fn run(
     if half_applied {
         return Ok(report);
     }
-    books.compare(core.state(), &mut report);
+    books.compare(core.state(), &archived, &mut report);
+    archived.compare(&stores.archive(), &mut report).await;
     snapshots.end(&mut report).await;
     report.digest = Some(Hash::from_bytes(paytone_engine::digest(core.state())));
     Ok(report)

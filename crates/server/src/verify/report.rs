@@ -32,6 +32,10 @@ pub struct Report {
     pub merchants: u64,
     /// What really became of payments.
     pub payments_by_status: BTreeMap<&'static str, u64>,
+    /// Of them, those that have left the engine's memory.
+    pub archived: u64,
+    /// Copies in the archive that were compared.
+    pub archive_checked: u64,
     /// Per kind of account: accounts, posted, held, in minor units.
     pub totals: BTreeMap<&'static str, (u64, i128, i128)>,
     /// Hash of the last row: whoever kept it elsewhere knows that nothing was cut off.
@@ -124,6 +128,11 @@ impl fmt::Display for Report {
                 writeln!(f, "Snapshots       compared at row {}", at.join(" and "))?;
             }
         }
+        writeln!(
+            f,
+            "Archive         {} payments, {} copies compared",
+            self.archived, self.archive_checked
+        )?;
         match self.witnessed {
             Some(witnessed) => writeln!(
                 f,

@@ -163,7 +163,7 @@ pub async fn drop_all(place: &Place) -> Result<(), StoreError> {
 }
 
 /// Removes the file and what SQLite keeps beside it.
-fn drop_file(path: &Path) -> std::io::Result<()> {
+pub(crate) fn drop_file(path: &Path) -> std::io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

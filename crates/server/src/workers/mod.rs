@@ -2,6 +2,7 @@
 //!
 //! **Not here:** when something is tried, asked or given up. That is [`paytone_engine::effects`].
 
+mod archiving;
 mod bank_order;
 mod funding;
 mod level;
@@ -31,6 +32,10 @@ impl Workers {
             stopping.clone(),
         )));
         tasks.push(tokio::spawn(snapshots::run(
+            Arc::clone(node),
+            stopping.clone(),
+        )));
+        tasks.push(tokio::spawn(archiving::run(
             Arc::clone(node),
             stopping.clone(),
         )));

@@ -146,8 +146,7 @@ async fn approve_prompt(
     let pin = approve.pin.value(&node.keyring, payer.id)?;
     let (document, signature) = read_signed(&approve)?;
     let asked = node
-        .engine
-        .read(move |state, _| Asked::of(state, payer.id, prompt))
+        .look(move |known, _| Asked::of(known, payer.id, prompt))
         .await?
         .answer
         .ok_or_else(Problem::not_found)?;

@@ -109,13 +109,12 @@ async fn items(node: &Node, payer: Payer, lines: Vec<HistoryItem>) -> Result<Vec
         }
     };
     let read = node
-        .engine
-        .read(move |state, _| {
+        .look(move |known, _| {
             let seen = lines.iter().filter_map(|line| match line.kind {
-                HistoryKind::Payment(id) => PaymentSeen::of(state, payer.id, id).map(Seen::Payment),
-                HistoryKind::Refund(id) => RefundSeen::of(state, payer.id, id).map(Seen::Refund),
+                HistoryKind::Payment(id) => PaymentSeen::of(known, payer.id, id).map(Seen::Payment),
+                HistoryKind::Refund(id) => RefundSeen::of(known, payer.id, id).map(Seen::Refund),
                 HistoryKind::Grant(id) => {
-                    let lot = state.lots.get(&id).map(|lot| GivenLot {
+                    let lot = known.state.lots.get(&id).map(|lot| GivenLot {
                         label: lot.label.clone(),
                         expires_at: lot.expires_at,
                     });
@@ -166,8 +165,7 @@ pub async fn detail(
         payment(&node, payer, id).await?
     } else if let Some(id) = RefundId::read(&node.ids, &id) {
         let read = node
-            .engine
-            .read(move |state, _| RefundSeen::of(state, payer.id, id))
+            .look(move |known, _| RefundSeen::of(known, payer.id, id))
             .await?;
         let seen = read.answer.ok_or_else(Problem::not_found)?;
         let item = Reader::of(&node, payer).await?.refund(&seen).await?;
@@ -186,8 +184,7 @@ pub async fn detail(
 
 async fn payment(node: &Node, payer: Payer, id: PaymentId) -> Result<(Item, Vec<Step>), Problem> {
     let read = node
-        .engine
-        .read(move |state, _| PaymentSeen::of(state, payer.id, id))
+        .look(move |known, _| PaymentSeen::of(known, payer.id, id))
         .await?;
     let seen = read.answer.ok_or_else(Problem::not_found)?;
     let steps = node.views.timeline_of(id).await?;

@@ -41,6 +41,7 @@ use super::{
     touched::{Happened, OpenEffects, Touched},
 };
 use crate::{
+    archive::Known,
     edge::{problem::Problem, time},
     node::Node,
 };
@@ -245,8 +246,8 @@ struct Found {
 
 async fn tell(node: &Node, seq: u64, happened_at: Timestamp, touched: Arc<Touched>) {
     let stream = Arc::clone(&node.news.stream);
-    let looked = node.engine.read(move |state, moment| {
-        let mut look = Look::new(state, moment, Whom::Listeners(&stream));
+    let looked = node.look(move |known, moment| {
+        let mut look = Look::new(known, moment, Whom::Listeners(&stream));
         look.at(seq, &touched);
         look.pieces
     });
@@ -296,8 +297,8 @@ pub async fn since(node: &Node, payer: SubscriberId, place: Place) -> Option<Mis
         };
         (recent.since(place)?, all.max(place))
     };
-    let looked = node.engine.read(move |state, moment| {
-        let mut look = Look::new(state, moment, Whom::One(payer));
+    let looked = node.look(move |known, moment| {
+        let mut look = Look::new(known, moment, Whom::One(payer));
         for (seq, touched) in &batches {
             look.at(*seq, touched);
         }
@@ -334,6 +335,7 @@ enum Whom<'a> {
 
 /// Looks at the state on the engine's thread: only at what somebody listens for.
 struct Look<'a> {
+    known: &'a Known<'a>,
     state: &'a DomainState,
     moment: &'a Moment,
     whom: Whom<'a>,
@@ -345,9 +347,10 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(state: &'a DomainState, moment: &'a Moment, whom: Whom<'a>) -> Self {
+    fn new(known: &'a Known<'a>, moment: &'a Moment, whom: Whom<'a>) -> Self {
         Self {
-            state,
+            known,
+            state: known.state,
             moment,
             whom,
             pieces: Vec::new(),
@@ -376,10 +379,10 @@ impl<'a> Look<'a> {
         };
         for (id, happened) in &touched.payments {
             self.place = next();
-            let payment = state.payments.get(id);
+            let payment = self.known.payment(*id);
             if let Some(payer) = payment.and_then(|payment| self.listens(payment.payer?)) {
                 self.prompt(payer, PromptRef::Payment(*id), *happened);
-                let seen = PaymentSeen::of(state, payer.id, *id).filter(|_| happened.moved);
+                let seen = PaymentSeen::of(self.known, payer.id, *id).filter(|_| happened.moved);
                 if let Some(seen) = seen {
                     self.add(payer, Piece::Payment(seen));
                 }
@@ -441,7 +444,7 @@ impl<'a> Look<'a> {
         let waits = owner.is_some_and(|owner| owner.prompts.contains(&prompt));
         if happened.asked && waits {
             let asked =
-                Asked::of(self.state, payer.id, prompt).filter(|asked| asked.is_open(self.moment));
+                Asked::of(self.known, payer.id, prompt).filter(|asked| asked.is_open(self.moment));
             if let Some(asked) = asked {
                 self.add(payer, Piece::Asked(asked));
             }
@@ -457,8 +460,8 @@ impl<'a> Look<'a> {
     fn ended_as(&self, payer: SubscriberId, prompt: PromptRef) -> Option<&'static str> {
         match prompt {
             PromptRef::Payment(id) => {
-                let payment = PaymentSeen::of(self.state, payer, id)?;
-                let prompted = self.state.payments.get(&id)?.codes.is_some();
+                let payment = PaymentSeen::of(self.known, payer, id)?;
+                let prompted = self.known.payment(id)?.codes.is_some();
                 prompted.then(|| payment.status.name())
             }
             PromptRef::Mandate(id) => Some(self.state.mandates.get(&id)?.status.name()),

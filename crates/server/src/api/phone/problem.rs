@@ -33,6 +33,15 @@ impl From<ApprovalRefusal> for Problem {
         let conflict = |detail: &str| Self::new(StatusCode::CONFLICT, refusal.code(), detail);
         match refusal {
             ApprovalRefusal::NotFound => Self::not_found(),
+            // Whoever asks the engine has tried to recall it.
+            ApprovalRefusal::Archived(_) => Self {
+                retry_after_s: Some(1),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    refusal.code(),
+                    "this is being fetched from the archive; nothing was done; try again",
+                )
+            },
             ApprovalRefusal::DeviceNotActive => device_not_active(),
             ApprovalRefusal::AlreadyDecided => conflict("this was answered before"),
             ApprovalRefusal::TooLate => conflict("its deadline has passed"),

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::session::ActiveDevice;
 use crate::{
+    archive::{Known, known::Copies},
     edge::{
         amount, category,
         directory::MerchantCard,
@@ -73,10 +74,11 @@ pub enum Asked {
 
 impl Asked {
     /// What `payer` was asked, open or over; `None` if this payer never was.
-    pub fn of(state: &DomainState, payer: SubscriberId, prompt: PromptRef) -> Option<Self> {
+    pub fn of(known: &Known<'_>, payer: SubscriberId, prompt: PromptRef) -> Option<Self> {
+        let state = known.state;
         match prompt {
             PromptRef::Payment(id) => {
-                let payment = state.payments.get(&id)?;
+                let payment = known.payment(id)?;
                 let unseen = payment.veto.is_some() || payment.decline.is_some();
                 if payment.payer != Some(payer) || unseen {
                     return None;
@@ -132,10 +134,11 @@ impl Asked {
         let Some(payer) = state.subscribers.get(payer) else {
             return Vec::new();
         };
-        let asked = payer
-            .prompts
-            .iter()
-            .filter_map(|prompt| Self::of(state, payer.id, *prompt));
+        // What waits is in memory.
+        let copies = Copies::default();
+        let known = Known::new(state, &copies);
+        let prompts = payer.prompts.iter();
+        let asked = prompts.filter_map(|prompt| Self::of(&known, payer.id, *prompt));
         asked.filter(|asked| asked.is_open(moment)).collect()
     }
 

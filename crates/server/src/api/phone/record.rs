@@ -20,6 +20,7 @@ use super::{
     prompt::{Payer, merchant_card, opened, whose_name},
 };
 use crate::{
+    archive::Known,
     edge::{
         amount,
         ids::Public,
@@ -69,8 +70,8 @@ pub struct RefundSeen {
 
 impl PaymentSeen {
     /// A payment that `payer` was asked for or charged with.
-    pub fn of(state: &DomainState, payer: SubscriberId, id: PaymentId) -> Option<Self> {
-        let payment = state.payments.get(&id)?;
+    pub fn of(known: &Known<'_>, payer: SubscriberId, id: PaymentId) -> Option<Self> {
+        let payment = known.payment(id)?;
         if payment.payer != Some(payer) || payment.decline.is_some() {
             return None;
         }
@@ -78,7 +79,7 @@ impl PaymentSeen {
         let leg = |leg: &FundingLeg| {
             let amount = if paid { leg.captured } else { leg.amount };
             let gone = matches!(leg.state, LegState::Released | LegState::Refused);
-            (!gone && !amount.is_zero()).then(|| seen(state, leg.source, amount))
+            (!gone && !amount.is_zero()).then(|| seen(known.state, leg.source, amount))
         };
         Some(Self {
             id,
@@ -101,15 +102,15 @@ impl PaymentSeen {
 }
 
 impl RefundSeen {
-    pub fn of(state: &DomainState, payer: SubscriberId, id: RefundId) -> Option<Self> {
-        let refund = state.refunds.get(&id)?;
-        let payment = state.payments.get(&refund.payment)?;
-        let parts = parts_of(state, payment, id);
+    pub fn of(known: &Known<'_>, payer: SubscriberId, id: RefundId) -> Option<Self> {
+        let refund = known.refund(id)?;
+        let payment = known.payment(refund.payment)?;
+        let parts = parts_of(known, payment, id);
         let legs = parts
             .into_iter()
             .filter_map(|(source, amount)| {
-                let place = back_to(state, source, refund.created_at)?;
-                Some(seen(state, place, amount))
+                let place = back_to(known.state, source, refund.created_at)?;
+                Some(seen(known.state, place, amount))
             })
             .collect();
         Some(Self {
@@ -117,7 +118,7 @@ impl RefundSeen {
             amount: refund.amount,
             status: refund.status,
             created_at: refund.created_at,
-            of: PaymentSeen::of(state, payer, refund.payment)?,
+            of: PaymentSeen::of(known, payer, refund.payment)?,
             legs,
         })
     }
@@ -138,10 +139,10 @@ fn seen(state: &DomainState, source: Source, amount: Amount) -> LegSeen {
 
 /// How much of one refund goes back to each source. Refunds take from the last leg first, one after the other, so each
 /// one's parts follow from those before it.
-fn parts_of(state: &DomainState, payment: &Payment, wanted: RefundId) -> Vec<(Source, Amount)> {
+fn parts_of(known: &Known<'_>, payment: &Payment, wanted: RefundId) -> Vec<(Source, Amount)> {
     let mut left: Vec<_> = payment.legs.iter().map(|leg| leg.captured).collect();
     for id in &payment.refunds {
-        let Some(refund) = state.refunds.get(id) else {
+        let Some(refund) = known.refund(*id) else {
             continue;
         };
         let mut missing = refund.amount;

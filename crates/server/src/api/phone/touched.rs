@@ -26,7 +26,7 @@ pub struct Happened {
 }
 
 /// Everything that one batch touches, each thing once and in the order it came.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Touched {
     pub payments: Vec<(PaymentId, Happened)>,
     pub mandates: Vec<(MandateId, Happened)>,
@@ -122,6 +122,7 @@ impl Touched {
             | Event::Fell { .. }
             | Event::KeyringChanged { .. }
             | Event::LevelActivated { .. }
+            | Event::Archive(_)
             | Event::DaySealed(_) => {}
         }
     }

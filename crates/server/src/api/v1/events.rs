@@ -8,7 +8,6 @@ use axum::{
     response::Response,
 };
 use paytone_domain::{
-    State as DomainState,
     idempotency::Recorded,
     ids::MerchantId,
     mandate::MandateFacts,
@@ -23,6 +22,7 @@ use super::{
     objects::{Event, EventData, Renderer},
 };
 use crate::{
+    archive::Known,
     edge::{json, position::stamp, problem::Problem, query::Parameters, time},
     node::Node,
     views::MerchantEvent,
@@ -100,10 +100,10 @@ impl Renderings {
             return Ok(Self { events: Vec::new() });
         }
         let recorded: Vec<_> = events.iter().map(|event| event.recorded.clone()).collect();
-        let read = node.engine.read(move |state, _| {
+        let read = node.look(move |known, _| {
             recorded
                 .iter()
-                .map(|recorded| facts(state, recorded))
+                .map(|recorded| facts(known, recorded))
                 .collect::<Vec<_>>()
         });
         let facts = read.await?.answer;
@@ -134,17 +134,16 @@ impl Renderings {
     }
 }
 
-fn facts(state: &DomainState, recorded: &Recorded) -> Option<Facts> {
+fn facts(known: &Known<'_>, recorded: &Recorded) -> Option<Facts> {
     match recorded {
-        Recorded::Payment(id, then) => state
-            .payments
-            .get(id)
+        Recorded::Payment(id, then) => known
+            .payment(*id)
             .map(|payment| Facts::Payment(payment.facts(*then))),
-        Recorded::Refund(id, then) => state
-            .refunds
-            .get(id)
+        Recorded::Refund(id, then) => known
+            .refund(*id)
             .map(|refund| Facts::Refund(refund.facts(*then))),
-        Recorded::Mandate(id, then) => state
+        Recorded::Mandate(id, then) => known
+            .state
             .mandates
             .get(id)
             .map(|mandate| Facts::Mandate(mandate.facts(*then))),

@@ -132,8 +132,8 @@ pub async fn payments(
         .last()
         .filter(|_| more)
         .map(|id| node.ids.encode(CURSOR, id.0));
-    let read = node.engine.read(move |state, _| {
-        let payments = ids.iter().filter_map(|id| state.payments.get(id));
+    let read = node.look(move |known, _| {
+        let payments = ids.iter().filter_map(|id| known.payment(*id));
         payments
             .map(|payment| payment.facts(payment.snapshot()))
             .collect::<Vec<_>>()

@@ -166,10 +166,9 @@ async fn look(
     merchant: MerchantId,
     id: PaymentId,
 ) -> Result<(PaymentFacts, u64), Problem> {
-    let read = node.engine.read(move |state, _| {
-        let payment = state
-            .payments
-            .get(&id)
+    let read = node.look(move |known, _| {
+        let payment = known
+            .payment(id)
             .filter(|payment| payment.merchant == merchant);
         payment.map(|payment| payment.facts(payment.snapshot()))
     });

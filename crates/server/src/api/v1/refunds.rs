@@ -124,15 +124,11 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let id = PaymentId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
     let merchant = client.merchant;
-    let read = node.engine.read(move |state, _| {
-        let payment = state
-            .payments
-            .get(&id)
+    let read = node.look(move |known, _| {
+        let payment = known
+            .payment(id)
             .filter(|payment| payment.merchant == merchant)?;
-        let refunds = payment
-            .refunds
-            .iter()
-            .filter_map(|id| state.refunds.get(id));
+        let refunds = payment.refunds.iter().filter_map(|id| known.refund(*id));
         Some(
             refunds
                 .map(|refund| refund.facts(refund.status))
@@ -165,9 +161,9 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     let id = RefundId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
     let merchant = client.merchant;
-    let read = node.engine.read(move |state, _| -> Option<RefundFacts> {
-        let refund = state.refunds.get(&id)?;
-        let payment = state.payments.get(&refund.payment)?;
+    let read = node.look(move |known, _| -> Option<RefundFacts> {
+        let refund = known.refund(id)?;
+        let payment = known.payment(refund.payment)?;
         (payment.merchant == merchant).then(|| refund.facts(refund.status))
     });
     let answered = read.await?;

@@ -16,6 +16,15 @@ pub fn problem(refusal: ClientPaymentRefusal, currency: Currency) -> Problem {
             "this Idempotency-Key came with another request before; use a new one for a new request",
         )
         .field("Idempotency-Key"),
+        // Whoever asks the engine has tried to recall it.
+        ClientPaymentRefusal::Archived(_) => Problem {
+            retry_after_s: Some(1),
+            ..Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                code,
+                "this is being fetched from the archive; nothing was done; try again",
+            )
+        },
         ClientPaymentRefusal::Busy => Problem {
             retry_after_s: Some(2),
             ..Problem::new(

@@ -137,6 +137,7 @@ impl Tables {
             | Event::Fell { .. }
             | Event::KeyringChanged { .. }
             | Event::LevelActivated { .. }
+            | Event::Archive(_)
             | Event::DaySealed(_) => {}
         }
         Ok(())

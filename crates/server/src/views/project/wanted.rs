@@ -98,6 +98,7 @@ impl Tables {
                 | Event::Fell { .. }
                 | Event::KeyringChanged { .. }
                 | Event::LevelActivated { .. }
+                | Event::Archive(_)
                 | Event::DaySealed(_) => {}
             }
         }

@@ -1,0 +1,227 @@
+//! The database of the archive: a file, or a schema of PostgreSQL.
+//!
+//! **Invariant:** what was committed survives a power cut: evictions rest on it. Of two copies of one thing the later stays,
+//! whoever writes last.
+
+use std::{path::Path, time::Duration};
+
+use paytone_domain::{archive::Closed, time::Timestamp};
+use paytone_journal::postgres_store::Layout;
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{
+    database::{Built, Pool, Session},
+    stores::Place,
+    views::store::{StoreError, drop_file},
+};
+
+/// "PTA1".
+const APPLICATION_ID: i32 = 0x5054_4131;
+/// Grows when the tables or what is in them changes.
+const VERSION: i32 = 1;
+const SCHEMA: &str = include_str!("schema.sql");
+/// Where the tables are in PostgreSQL.
+pub const POSTGRES_SCHEMA: &str = "paytone_archive";
+/// Readers at the same time.
+const READERS: u32 = 4;
+/// Rows of one statement.
+const ROWS: usize = 128;
+
+/// How far an archive goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// A position of the journal that it is of, and the hash of the row there: nothing in it is of later.
+    pub position: u64,
+    pub hash: Vec<u8>,
+    /// The number of the eviction that it is complete to, or one that was prepared.
+    pub evictions: u64,
+    /// What was over by then is here.
+    pub until: Timestamp,
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // What is evicted is in no other place but the journal: each commit is synced.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+}
+
+/// Opens it for writing, and makes it when there is none or when it is of another form.
+pub async fn open(place: &Place) -> Result<Session, StoreError> {
+    Ok(match place {
+        Place::File(path) => Session::Sqlite(open_file(path).await?),
+        Place::Postgres(store) => {
+            let schema = postgres_schema();
+            let statements: Vec<&str> = schema.iter().map(String::as_str).collect();
+            let layout = Layout {
+                schema: POSTGRES_SCHEMA,
+                name: "archive",
+                version: i64::from(VERSION),
+                create: &statements,
+                tune: &[],
+                grants: &[],
+            };
+            let mut connection = store.connect(POSTGRES_SCHEMA).await?;
+            store.find(&mut connection, &layout, true).await?;
+            Session::Postgres(connection)
+        }
+    })
+}
+
+async fn open_file(path: &Path) -> Result<SqliteConnection, StoreError> {
+    if let Ok(connection) = open_fitting(path).await {
+        return Ok(connection);
+    }
+    drop_file(path)?;
+    let connect = options(path).create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&connect).await?;
+    let marks =
+        format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
+    let mut making = connection.begin().await?;
+    making.execute(sqlx::raw_sql(SCHEMA)).await?;
+    making.execute(sqlx::raw_sql(AssertSqlSafe(marks))).await?;
+    making.commit().await?;
+    Ok(connection)
+}
+
+async fn open_fitting(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let mut connection = SqliteConnection::connect_with(&options(path)).await?;
+    let marks: (i32, i32) = (
+        sqlx::query_scalar("PRAGMA application_id")
+            .fetch_one(&mut connection)
+            .await?,
+        sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&mut connection)
+            .await?,
+    );
+    if marks == (APPLICATION_ID, VERSION) {
+        Ok(connection)
+    } else {
+        connection.close().await?;
+        Err(sqlx::Error::RowNotFound)
+    }
+}
+
+/// The same tables in PostgreSQL's words, a statement each.
+fn postgres_schema() -> Vec<String> {
+    let text = SCHEMA.replace("INTEGER", "BIGINT").replace("BLOB", "BYTEA");
+    let statements = text.split(';').map(str::trim);
+    statements
+        .filter(|statement| !statement.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Connections that only read.
+pub fn readers(place: &Place) -> Pool {
+    match place {
+        Place::File(path) => {
+            let connect = options(path).pragma("query_only", "ON");
+            let pool = SqlitePoolOptions::new().max_connections(READERS);
+            Pool::Sqlite(pool.connect_lazy_with(connect))
+        }
+        Place::Postgres(store) => Pool::Postgres(store.pool(POSTGRES_SCHEMA, READERS)),
+    }
+}
+
+pub async fn progress(session: &mut Session) -> Result<Option<Progress>, sqlx::Error> {
+    let asking = session.ask("SELECT position, hash, evictions, until FROM progress WHERE id = 1");
+    let found: Option<(i64, Vec<u8>, i64, i64)> = asking.first().await?;
+    Ok(found.map(|(position, hash, evictions, until)| Progress {
+        position: position.cast_unsigned(),
+        hash,
+        evictions: evictions.cast_unsigned(),
+        until: Timestamp(until),
+    }))
+}
+
+/// Writes copies and how far they go, together and for good. Of each thing the latest copy stays, and so does the farthest
+/// progress: another node may have written meanwhile.
+pub async fn write(
+    session: &mut Session,
+    copies: &[Closed],
+    progress: &Progress,
+) -> Result<(), sqlx::Error> {
+    session.begin().await?;
+    let written = write_all(session, copies, progress).await;
+    match written {
+        Ok(()) => session.commit().await,
+        Err(error) => {
+            // A session that is lost has nothing to undo.
+            let _ = session.roll_back().await;
+            Err(error)
+        }
+    }
+}
+
+async fn write_all(
+    session: &mut Session,
+    copies: &[Closed],
+    progress: &Progress,
+) -> Result<(), sqlx::Error> {
+    for some in copies.chunks(ROWS) {
+        let mut writing = Built::new("INSERT INTO payments (id, changed_at, body) VALUES ");
+        for (place, copy) in some.iter().enumerate() {
+            writing
+                .text(if place == 0 { "(" } else { ", (" })
+                .value(copy.payment.id.0.cast_signed())
+                .text(", ")
+                .value(copy.payment.changed_at.0)
+                .text(", ")
+                .value(copy.encode())
+                .text(")");
+        }
+        writing.text(
+            " ON CONFLICT (id) DO UPDATE SET changed_at = excluded.changed_at, body = excluded.body
+             WHERE payments.changed_at < excluded.changed_at",
+        );
+        writing.ask_in(session).run().await?;
+    }
+    let refunds = copies.iter().flat_map(|copy| &copy.refunds);
+    let refunds: Vec<_> = refunds.map(|refund| (refund.id, refund.payment)).collect();
+    for some in refunds.chunks(ROWS) {
+        let mut writing = Built::new("INSERT INTO refunds (id, payment) VALUES ");
+        for (place, (refund, payment)) in some.iter().enumerate() {
+            writing
+                .text(if place == 0 { "(" } else { ", (" })
+                .value(refund.0.cast_signed())
+                .text(", ")
+                .value(payment.0.cast_signed())
+                .text(")");
+        }
+        writing.text(" ON CONFLICT (id) DO NOTHING");
+        writing.ask_in(session).run().await?;
+    }
+    session
+        .ask(
+            "INSERT INTO progress (id, position, hash, evictions, until) VALUES (1, $1, $2, $3, $4)
+             ON CONFLICT (id) DO UPDATE SET position = excluded.position, hash = excluded.hash,
+                 evictions = excluded.evictions, until = excluded.until
+             WHERE progress.position < excluded.position",
+        )
+        .bind(progress.position.cast_signed())
+        .bind(progress.hash.clone())
+        .bind(progress.evictions.cast_signed())
+        .bind(progress.until.0)
+        .run()
+        .await?;
+    Ok(())
+}
+
+/// Empties it; readers keep it open.
+pub async fn clear(session: &mut Session) -> Result<(), sqlx::Error> {
+    session.begin().await?;
+    for text in [
+        "DELETE FROM payments",
+        "DELETE FROM refunds",
+        "DELETE FROM progress",
+    ] {
+        session.ask(text).run().await?;
+    }
+    session.commit().await
+}
