@@ -1,10 +1,12 @@
 //! A standby: the state that durable batches make, and what they want of the bank.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use paytone_connectors::stand_in_bank::{Kind, Operation, Progress};
 use paytone_domain::{
-    Event, State, evolve,
+    Event, State,
+    archive::ArchiveEvent,
+    evolve,
     funding::{Direction, Effect, EffectEvent, LegState, Source},
     ids::EffectId,
     ledger::{Account, Entry},
@@ -15,6 +17,7 @@ use paytone_domain::{
 use paytone_engine::{Batch, effects};
 
 use crate::{
+    archive::Left,
     mutation::Mutation,
     violation::{Check, Checked, Violation, require},
 };
@@ -37,6 +40,8 @@ pub struct Follower {
     orders: BTreeMap<String, Order>,
     /// What effects of each were done, by the bank's reference.
     done: BTreeMap<EffectId, String>,
+    /// What has left the state.
+    pub left: Left,
     /// How often each kind of event was met.
     pub met: BTreeMap<String, u64>,
     /// What expired and was never a campaign's.
@@ -49,6 +54,11 @@ pub fn public_id(id: EffectId) -> String {
 }
 
 impl Follower {
+    /// The state as it would be if nothing had left it.
+    pub fn whole(&self) -> Cow<'_, State> {
+        self.left.whole(&self.state)
+    }
+
     pub fn take(&mut self, seq: u64, batch: &Batch, mutation: Option<Mutation>) -> Checked {
         require(seq == self.seq + 1, Check::Journal, || {
             format!("batch {seq} became durable after batch {}", self.seq)
@@ -66,6 +76,10 @@ impl Follower {
         })?;
         self.last = Some(batch.moment);
         for event in batch.items.iter().flat_map(|item| &item.events) {
+            self.left.add(self.state.leaving(event));
+            if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
+                self.left.returned(copy.payment.id);
+            }
             self.note(event);
             self.check_refund(event, batch.moment.now)?;
             let held = match (mutation, event) {

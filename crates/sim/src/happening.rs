@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use paytone_connectors::stand_in_bank::{Arrival, Request};
 use paytone_domain::{
-    Actor, Answer, Command,
+    Actor, Answer, Command, State,
+    archive::{Closed, Gone},
     funding::EffectOutcome,
     ids::{DeviceId, EffectId, MandateId, PaymentId, SubscriberId},
     mandate::MandateFacts,
     payment::PaymentFacts,
     subscriber::PromptRef,
+    time::Timestamp,
 };
 
 /// One request of a client, with all its repetitions.
@@ -40,6 +42,16 @@ pub enum Look {
     Device([u8; 65]),
 }
 
+impl Look {
+    /// What it looks for, if that has left memory.
+    pub fn gone(self, state: &State) -> Option<Gone> {
+        match self {
+            Self::Payment(id) => Some(Gone::Payment(id)).filter(|gone| state.is_gone(*gone)),
+            Self::Mandate(_) | Self::Prompts(_) | Self::Device(_) => None,
+        }
+    }
+}
+
 /// What a read saw.
 #[derive(Clone, Debug)]
 pub enum Seen {
@@ -54,6 +66,10 @@ pub enum Seen {
 pub enum Told {
     Answer(Answer),
     Seen(Seen),
+    /// Not for a client: what it asked of has left memory, and was not there at that engine time.
+    Gone(Gone, Timestamp),
+    /// For the archiver: what is over, and the number of the last eviction.
+    Closed(Vec<Closed>, u64),
 }
 
 pub struct Call {
@@ -121,6 +137,20 @@ pub enum Happening {
         told: Told,
     },
     Repeats(CallId),
+    Archiver {
+        life: u64,
+    },
+    ArchiveWritten {
+        life: u64,
+        number: u64,
+        copies: Vec<Closed>,
+    },
+    Fetched {
+        life: u64,
+        call: CallId,
+        gone: Gone,
+        as_of: Timestamp,
+    },
     Merchant(usize),
     Checkout(usize, CheckoutStep),
     Phone(usize),

@@ -13,6 +13,7 @@
 //!
 //! **Invariant:** a run depends on its seed, its length and its mutation alone. **Not here:** real time, threads, HTTP, SQLite.
 
+mod archive;
 mod checks;
 mod exchange;
 mod follower;

@@ -13,7 +13,7 @@ use paytone_journal::{
 };
 
 use crate::{
-    checks,
+    archive, checks,
     follower::difference,
     happening::{Ask, CallId, Happening, Told, WorkerAsk},
     mutation::Mutation,
@@ -94,7 +94,7 @@ impl World {
         }
         checks::quick(process.pipeline.state())?;
         if self.steps.is_multiple_of(THOROUGH_EVERY) {
-            checks::thorough(process.pipeline.state())?;
+            checks::thorough(&process.left.whole(process.pipeline.state()))?;
         }
         for line in lines {
             self.note(|| line);
@@ -226,6 +226,7 @@ impl World {
         let (seq, batch) = (durable.seq, durable.batch);
         self.note(|| format!("durable {seq}: {} items", batch.items.len()));
         self.send_batch()?;
+        self.check_archive(&batch)?;
         self.follower.take(seq, &batch, self.mutation)?;
         self.observe(&batch)?;
         for reply in replies {
@@ -271,7 +272,7 @@ impl World {
     }
 
     /// An answer leaves the process.
-    fn release(&mut self, reply: Reply, position: u64) -> Checked {
+    pub fn release(&mut self, reply: Reply, position: u64) -> Checked {
         self.released += 1;
         let durable = rows_durable(&mut self.journal.reopen())?;
         require(position <= durable, Check::Journal, || {
@@ -279,7 +280,12 @@ impl World {
         })?;
         match reply.to {
             Input::Worker(ask) => self.worker_told(ask, &reply.told),
+            Input::Archive(_, asked) => self.archive_told(asked, reply.told),
             Input::Client(id) => {
+                if let Told::Gone(gone, as_of) = reply.told {
+                    self.fetch(id, gone, as_of);
+                    return Ok(());
+                }
                 let Some(call) = self.calls.get(&id) else {
                     return Ok(());
                 };
@@ -344,18 +350,20 @@ impl World {
         } else {
             self.restarted()?
         };
-        let process = Process::start(self.journal.clone(), core, self.life);
+        let mut process = Process::start(self.journal.clone(), core, self.life);
         for row in rows(&mut self.journal, self.follower.seq)? {
             let batch = Batch::decode(&row.body).map_err(|error| Violation {
                 check: Check::Journal,
                 detail: error.to_string(),
             })?;
+            self.check_archive(&batch)?;
             self.follower.take(row.seq, &batch, self.mutation)?;
         }
+        process.left = self.follower.left.clone();
         let state = process.pipeline.state();
-        self.promises.check(state)?;
+        self.promises.check(&process.left.whole(state))?;
         if self.mutation != Some(Mutation::ForgetKeysOnReplay) {
-            checks::thorough(&self.follower.state)?;
+            checks::thorough(&self.follower.whole())?;
             same(state, &self.follower.state)?;
         }
         let mut open: Vec<_> = state
@@ -367,6 +375,9 @@ impl World {
         self.process = Some(process);
         let seq = self.follower.seq;
         self.note(|| format!("START at {seq}"));
+        let after = self.random.between(1_000, 60_000);
+        let life = self.life;
+        self.queue.push(after, Happening::Archiver { life });
         for (id, state) in open {
             self.worker(effects::Input::Open(id, state))?;
         }
@@ -411,12 +422,13 @@ impl World {
         let Some(process) = &self.process else {
             return Ok(());
         };
-        self.promises.check(process.pipeline.state())?;
+        let whole = process.left.whole(process.pipeline.state());
+        self.promises.check(&whole)?;
         if !process.pipeline.has_open_batch() && !process.pipeline.is_in_flight() {
             if self.mutation != Some(Mutation::ForgetKeysOnReplay) {
                 same(process.pipeline.state(), &self.follower.state)?;
             }
-            checks::thorough(process.pipeline.state())?;
+            checks::thorough(&whole)?;
         }
         Ok(())
     }
@@ -449,10 +461,21 @@ fn take(process: &mut Process, calls: &Calls, input: Input) -> Option<Told> {
             let call = calls.get(&id)?;
             Some(match &call.ask {
                 Ask::Command(command) => {
-                    Told::Answer(pipeline.decide(call.actor, id, command.clone()))
+                    let answer = pipeline.decide(call.actor, id, command.clone());
+                    match answer.gone() {
+                        Some(gone) => Told::Gone(gone, pipeline.moment().now),
+                        None => Told::Answer(answer),
+                    }
                 }
-                Ask::Look(what) => Told::Seen(look(pipeline.state(), *what)),
+                Ask::Look(what) => match what.gone(pipeline.state()) {
+                    Some(gone) => Told::Gone(gone, pipeline.moment().now),
+                    None => Told::Seen(look(pipeline.state(), *what)),
+                },
             })
+        }
+        Input::Archive(token, _) => {
+            let ask = process.archive_asks.remove(&token)?;
+            Some(archive::decided(process, ask))
         }
         Input::Worker(ask) => {
             let command = match ask {
@@ -471,6 +494,7 @@ fn take(process: &mut Process, calls: &Calls, input: Input) -> Option<Told> {
 fn describe(calls: &Calls, input: Input, told: &Told) -> String {
     let short = |text: String| text.chars().take(150).collect::<String>();
     match input {
+        Input::Archive(_, asked) => format!("archive: {asked:?} ▶ {}", short(format!("{told:?}"))),
         Input::Worker(ask) => format!("worker: {ask:?} ▶ {}", short(format!("{told:?}"))),
         Input::Client(id) => match calls.get(&id) {
             Some(call) => format!(

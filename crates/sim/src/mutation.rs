@@ -51,10 +51,14 @@ pub enum Mutation {
     LoseGiveBack,
     /// Engine time follows the machine's clock when that is set back.
     ClockGoesBack,
+    /// What is over leaves memory before its copy is on the disk.
+    EvictBeforeWritten,
+    /// An edge recalls the first copy that it ever read of a payment.
+    RecallStaleCopy,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::AnswerBeforeDurable,
         Self::SkipSync,
         Self::GoOnAfterFailedSync,
@@ -71,6 +75,8 @@ impl Mutation {
         Self::ForgetLotOnRefund,
         Self::LoseGiveBack,
         Self::ClockGoesBack,
+        Self::EvictBeforeWritten,
+        Self::RecallStaleCopy,
     ];
 
     /// The row that this bug makes of `row`, decided on what follows `state`; `None` if it changes nothing of it.

@@ -12,6 +12,7 @@ use paytone_engine::{Batch, Core, Pipeline, effects};
 use paytone_journal::{JournalReader, MemoryJournal, Row};
 
 use crate::{
+    archive::{ArchiveAsk, ArchiveAsked, Left},
     happening::{CallId, Look, Seen, Told, WorkerAsk},
     violation::{Check, Violation},
 };
@@ -23,6 +24,7 @@ const BATCH_ITEMS: usize = 24;
 pub enum Input {
     Client(CallId),
     Worker(WorkerAsk),
+    Archive(u64, ArchiveAsked),
 }
 
 /// An answer and whom it is for.
@@ -41,6 +43,9 @@ pub struct Process {
     /// A bug put in on purpose made it say something else.
     pub decides_wrongly: bool,
     pub worker: effects::Step,
+    pub archive_asks: BTreeMap<u64, ArchiveAsk>,
+    /// What has left its state.
+    pub left: Left,
     /// The exchange with the bank that each effect waits for.
     pub exchanges: BTreeMap<EffectId, u64>,
     /// When it runs next.
@@ -98,6 +103,8 @@ impl Process {
                 in_flight: 1,
                 ..effects::Options::default()
             }),
+            archive_asks: BTreeMap::new(),
+            left: Left::default(),
             exchanges: BTreeMap::new(),
             wakes_at: None,
         }

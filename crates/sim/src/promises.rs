@@ -114,7 +114,9 @@ impl Promises {
                 self.devices.insert(*device, *owner);
                 Ok(())
             }
-            Told::Seen(Seen::Prompts(_) | Seen::Nothing) => Ok(()),
+            Told::Seen(Seen::Prompts(_) | Seen::Nothing) | Told::Gone(..) | Told::Closed(..) => {
+                Ok(())
+            }
             Told::Answer(answer) => {
                 if let Some(repeat) = repeat {
                     self.keep_key(repeat, answer)?;

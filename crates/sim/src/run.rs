@@ -168,8 +168,9 @@ fn settle(world: &mut World) -> Checked {
     world.compare()?;
     world.openings_fit()?;
     if let Some(process) = &world.process {
-        checks::thorough(process.pipeline.state())?;
-        checks::settled(process.pipeline.state(), &world.bank.statement())?;
+        let whole = process.left.whole(process.pipeline.state());
+        checks::thorough(&whole)?;
+        checks::settled(&whole, &world.bank.statement())?;
     }
     // And once more from the journal alone.
     world.crash("the end");
@@ -180,7 +181,7 @@ fn settle(world: &mut World) -> Checked {
 }
 
 fn report(world: &World) -> Report {
-    let state = &world.follower.state;
+    let state = &*world.follower.whole();
     let count = |counted: usize| counted as u64;
     let captured = state
         .payments

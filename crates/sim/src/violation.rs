@@ -19,12 +19,12 @@ pub enum Check {
     Keys,
     /// Replaying the journal makes another state.
     Replay,
-    /// A node found its state to be another than the leader's.
-    Differs,
     /// The bank was asked for something that the journal does not want, or twice.
     Bank,
     /// At the end something is still under way, or does not come out even.
     Settled,
+    /// What left memory is not in the archive as it was, or came back as another.
+    Archive,
     /// The journal answered what it must not.
     Journal,
     /// The system stopped itself.

@@ -7,6 +7,7 @@ use paytone_domain::{Actor, Command, time::Timestamp};
 use paytone_journal::{MemoryJournal, Snapshots};
 
 use crate::{
+    archive::Disk,
     follower::Follower,
     happening::{Ask, Call, CallId, Happening, Owner, Queue, Told},
     merchants::Checkout,
@@ -39,6 +40,7 @@ pub struct World {
     pub bank: stand_in_bank::Core,
     pub follower: Follower,
     pub promises: Promises,
+    pub disk: Disk,
     pub calls: BTreeMap<CallId, Call>,
     pub checkouts: Vec<Checkout>,
     pub phones: Vec<Phone>,
@@ -79,6 +81,7 @@ impl World {
             bank: stand_in_bank::Core::new(),
             follower: Follower::default(),
             promises: Promises::default(),
+            disk: Disk::default(),
             calls: BTreeMap::new(),
             checkouts: Vec::new(),
             phones: Vec::new(),
@@ -186,6 +189,18 @@ impl World {
             Happening::ClockJumps => self.clock_jumps(),
             Happening::DiskFills => self.disk_fills(),
             Happening::Answered { call, told } => return self.answered(call, told),
+            Happening::Archiver { life } => self.archiver(life),
+            Happening::ArchiveWritten {
+                life,
+                number,
+                copies,
+            } => self.archive_written(life, number, copies),
+            Happening::Fetched {
+                life,
+                call,
+                gone,
+                as_of,
+            } => return self.fetched(life, call, gone, as_of),
             Happening::Repeats(call) => {
                 if self.calls.get(&call).is_some_and(|call| !call.is_answered) {
                     self.send(call);

@@ -25,6 +25,7 @@ fn found_by(mutation: Mutation) -> &'static [Check] {
         Mutation::ForgetLotOnRefund => &[Check::Refunds],
         Mutation::LoseGiveBack => &[Check::Books],
         Mutation::ClockGoesBack => &[Check::Clock],
+        Mutation::EvictBeforeWritten | Mutation::RecallStaleCopy => &[Check::Archive],
     }
 }
 

@@ -44,6 +44,8 @@ fn a_seed_means_one_run() {
 
 /// What the simulation is there for.
 const EVENTS: &[&str] = &[
+    "Archive Evicted",
+    "Archive Recalled",
     "Device Added",
     "Device Approved",
     "Device Removed",

@@ -26,20 +26,12 @@ impl Workers {
     /// Starts what this node is configured for.
     pub fn start(node: &Arc<Node>) -> Result<Self, StartError> {
         let (stop, stopping) = watch::channel(false);
-        let mut tasks = Vec::new();
-        tasks.push(tokio::spawn(sealing::run(
-            Arc::clone(node),
-            stopping.clone(),
-        )));
-        tasks.push(tokio::spawn(snapshots::run(
-            Arc::clone(node),
-            stopping.clone(),
-        )));
-        tasks.push(tokio::spawn(archiving::run(
-            Arc::clone(node),
-            stopping.clone(),
-        )));
-        tasks.push(tokio::spawn(level::run(Arc::clone(node), stopping.clone())));
+        let mut tasks = vec![
+            tokio::spawn(sealing::run(Arc::clone(node), stopping.clone())),
+            tokio::spawn(snapshots::run(Arc::clone(node), stopping.clone())),
+            tokio::spawn(archiving::run(Arc::clone(node), stopping.clone())),
+            tokio::spawn(level::run(Arc::clone(node), stopping.clone())),
+        ];
         if let Some(bank) = &node.config.bank {
             let source = funding::open(bank)?;
             tasks.push(tokio::spawn(funding::run(
