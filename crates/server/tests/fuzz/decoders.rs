@@ -31,7 +31,7 @@ fn yuan() -> Currency {
 }
 
 /// The bodies of a journal that knows every kind of event.
-fn batches() -> Vec<Vec<u8>> {
+pub fn batches() -> Vec<Vec<u8>> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../engine/tests/golden/level-1.cbor"

@@ -12,3 +12,4 @@ mod support;
 mod decoders;
 mod mutation;
 mod requests;
+mod stored;
