@@ -38,6 +38,20 @@ pub struct LeadNote {
     pub node: String,
     #[n(1)]
     pub says: Says,
+    /// What a part of the state is after this batch, for the others to compare theirs with.
+    #[n(2)]
+    pub shows: Option<PartDigest>,
+}
+
+/// The digest of one part of the state: see [`crate::digest_of_part`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PartDigest {
+    #[n(0)]
+    pub part: u64,
+    #[n(1)]
+    pub parts: u64,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub digest: [u8; 32],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -121,6 +135,7 @@ mod tests {
             core.note(LeadNote {
                 node: "a".to_owned(),
                 says: Says::Lives,
+                shows: None,
             });
             core.seal([2; 16]).expect("it is noted").batch.level
         };

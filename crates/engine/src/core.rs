@@ -6,7 +6,10 @@ use paytone_domain::{
 };
 use paytone_journal::{Row, Tip};
 
-use crate::batch::{Batch, BatchError, Item, LeadNote};
+use crate::{
+    batch::{Batch, BatchError, Item, LeadNote},
+    digest::show_part,
+};
 
 /// State, the batch being decided, and the end of the chain it will be appended to.
 pub struct Core {
@@ -16,6 +19,8 @@ pub struct Core {
     epoch: u64,
     /// Its level is told when it is sealed.
     open: Batch,
+    /// The part of the state that the open batch shows once it is sealed.
+    shows: Option<u64>,
 }
 
 /// A batch that is closed and on its way to be durable.
@@ -39,6 +44,7 @@ impl Core {
                 items: Vec::new(),
                 note: None,
             },
+            shows: None,
         }
     }
 
@@ -159,6 +165,11 @@ impl Core {
         self.open.note = Some(note);
     }
 
+    /// Shows a part of the state with what the open batch says of the leader, if it does.
+    pub fn show(&mut self, part: u64) {
+        self.shows = Some(part);
+    }
+
     /// Whether the open batch says something of the leader.
     pub fn is_noted(&self) -> bool {
         self.open.note.is_some()
@@ -180,6 +191,7 @@ impl Core {
     pub(crate) fn rewind(&mut self, tip: Option<Tip>) {
         self.tip = tip;
         self.open.note = None;
+        self.shows = None;
     }
 
     pub fn open_items(&self) -> usize {
@@ -192,11 +204,16 @@ impl Core {
             return None;
         }
         let items = std::mem::take(&mut self.open.items);
+        let mut note = self.open.note.take();
+        // The state holds exactly what is in this batch and before it.
+        if let (Some(note), Some(part)) = (&mut note, self.shows.take()) {
+            note.shows = Some(show_part(&self.state, part));
+        }
         let batch = Batch {
             moment: self.open.moment,
             level: self.state.level(),
             items,
-            note: self.open.note.take(),
+            note,
         };
         let row = Row::seal(self.tip, self.epoch, batch_id, batch.encode());
         self.tip = Some(row.tip());

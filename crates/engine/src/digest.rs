@@ -8,6 +8,8 @@ use minicbor::{Encode, Encoder};
 use paytone_domain::{
     Fallen, Settings, State,
     funding::FundingLeg,
+    ids::{DeviceId, EffectId, LotId, MandateId, MerchantId, PaymentId, RefundId, SubscriberId},
+    ledger::Account,
     mandate::Mandate,
     merchant::{ClientKey, Endpoint, Merchant},
     operator::{Operator, Proposal},
@@ -15,14 +17,82 @@ use paytone_domain::{
     subscriber::{Device, Enrolment, Subscriber},
 };
 
+use crate::PartDigest;
+
 /// Separates this hash from every other use of SHA-256, and one form of the digest from the next.
 const DOMAIN: &[u8] = b"paytone state digest v1\0";
+
+const PART_DOMAIN: &[u8] = b"paytone state digest of a part v1\0";
 
 /// The digest of `state`.
 pub fn digest(state: &State) -> [u8; 32] {
     let mut sum = Sum(Context::new(&SHA256));
     sum.0.update(DOMAIN);
     sum.state(state);
+    let mut digest = [0; 32];
+    digest.copy_from_slice(sum.0.finish().as_ref());
+    digest
+}
+
+/// About so many things are in a part: what a leader can hash between two batches without anybody noticing.
+const THINGS_IN_PART: u64 = 256;
+
+/// Of part `part` of the state, counted round and round in parts of a size that takes no time to hash.
+pub(crate) fn show_part(state: &State, part: u64) -> PartDigest {
+    let numbered = state.next_numbers().into_iter().sum::<u64>();
+    let things = numbered + (state.subscribers.len() + state.merchants.len()) as u64;
+    let parts = things.div_ceil(THINGS_IN_PART).max(1);
+    let part = part % parts;
+    PartDigest {
+        part,
+        parts,
+        digest: digest_of_part(state, part, parts),
+    }
+}
+
+/// The digest of one of so many parts of the state: what is common to all, and of everything that is numbered whatever has a number of
+/// this part, with its accounts. What goes by another key, such as phone numbers and idempotency keys, is only counted.
+///
+/// [`digest`] takes as long as the state is large; this takes as long as a part is, so that nodes can compare their states all the
+/// time, part by part.
+pub fn digest_of_part(state: &State, part: u64, parts: u64) -> [u8; 32] {
+    let mut sum = Sum(Context::new(&SHA256));
+    sum.0.update(PART_DOMAIN);
+    sum.add(part).add(parts);
+    sum.common(state);
+    let parts = usize::try_from(parts).unwrap_or(usize::MAX).max(1);
+    let of_part = |next: u64| (part..next).step_by(parts);
+    for id in of_part(state.subscribers.len() as u64 + 1) {
+        let id = SubscriberId(id);
+        if let Some(one) = state.subscribers.get(id) {
+            sum.subscriber(one);
+            sum.account(state, Account::SubscriberCash(id));
+            sum.account(state, Account::BillReceivable(id));
+            sum.account(state, Account::Unclaimed(id));
+        }
+    }
+    for id in of_part(state.merchants.len() as u64 + 1) {
+        if let Some(one) = state.merchants.get(MerchantId(id)) {
+            sum.merchant(one);
+            sum.account(state, Account::MerchantPayable(one.id));
+        }
+    }
+    let [payment, refund, mandate, device, lot, effect, ..] = state.next_numbers();
+    let payments = of_part(payment).filter_map(|id| state.payments.get(&PaymentId(id)));
+    payments.for_each(|one| sum.payment(one));
+    let refunds = of_part(refund).filter_map(|id| state.refunds.get(&RefundId(id)));
+    refunds.for_each(|one| sum.refund(one));
+    let mandates = of_part(mandate).filter_map(|id| state.mandates.get(&MandateId(id)));
+    mandates.for_each(|one| sum.mandate(one));
+    let devices = of_part(device).filter_map(|id| state.devices.get(&DeviceId(id)));
+    devices.for_each(|one| sum.device(one));
+    for one in of_part(lot).filter_map(|id| state.lots.get(&LotId(id))) {
+        sum.add(one);
+        sum.account(state, Account::Grant(one.id));
+    }
+    for one in of_part(effect).filter_map(|id| state.effects.get(&EffectId(id))) {
+        sum.add(one);
+    }
     let mut digest = [0; 32];
     digest.copy_from_slice(sum.0.finish().as_ref());
     digest
@@ -139,6 +209,48 @@ impl Sum {
         if ended_sessions.iter().len() > 0 {
             self.pairs(ended_sessions.iter().collect());
         }
+    }
+
+    /// What belongs to no number, and how much there is of everything.
+    fn common(&mut self, state: &State) {
+        self.settings(state.settings.as_ref()).add(&state.rules);
+        for account in [
+            Account::SafeguardingBank,
+            Account::BankClearing,
+            Account::Collected,
+            Account::FeeIncome,
+            Account::FeeTax,
+            Account::CampaignExpense,
+            Account::Suspense,
+            Account::OpeningBalances,
+            Account::WriteOff,
+        ] {
+            self.account(state, account);
+        }
+        let counts = [
+            state.subscribers.len(),
+            state.merchants.len(),
+            state.operators.by_id.len(),
+            state.operators.proposals.len(),
+            state.numbers.len(),
+            state.devices.len(),
+            state.enrolments.len(),
+            state.number_enrolments.len(),
+            state.lots.len(),
+            state.mandates.len(),
+            state.payments.len(),
+            state.refunds.len(),
+            state.effects.len(),
+            state.repeats.len(),
+            state.sealed_days.len(),
+        ];
+        self.add(counts).add(state.deadlines.earliest());
+        self.add(state.open_prompts).add(state.next_numbers());
+    }
+
+    fn account(&mut self, state: &State, account: Account) {
+        let balance = state.book.balance(account);
+        self.add(account).add(balance.posted).add(balance.held);
     }
 
     fn pairs<K: Encode<()>, V: Encode<()>>(&mut self, things: Vec<(K, V)>) {

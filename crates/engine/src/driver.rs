@@ -3,6 +3,7 @@
 use std::{
     sync::{
         Arc,
+        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     thread::{JoinHandle, Thread},
@@ -73,6 +74,8 @@ pub enum StopReason {
     LostLead(String),
     /// Rows that were durable are not in the journal any more: a person must decide. What is missing.
     WentBack(String),
+    /// This node's state is not the leader's, though both made it of the same rows. What differs.
+    Differs(String),
     /// The journal failed: nothing may be answered any more.
     JournalBroken(String),
     /// A bug. What is in the journal is sound.
@@ -216,6 +219,17 @@ impl Engine {
     pub fn hurry(&self) {
         // A full queue is gone through anyway.
         let _ = self.inputs.try_send(Input::Hurry);
+    }
+
+    /// Of the last row that this node appended or took in; 0 for a node on its own.
+    pub fn epoch(&self) -> u64 {
+        self.board.epoch.load(Ordering::Relaxed)
+    }
+
+    /// How often this node's state was compared with the leader's, and at which position last.
+    pub fn compared(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.board.compared), read(&self.board.compared_at))
     }
 
     /// What the engine measures of itself.
@@ -546,10 +560,12 @@ impl Driver {
 
     /// So often the others read who leads, and that it lives.
     fn name_itself(&mut self) {
-        if let Some(lead) = &self.lead
+        if let Some(lead) = &mut self.lead
             && lead.until_named().is_zero()
         {
             self.pipeline.note(lead.says(Says::Lives));
+            self.pipeline.show(lead.part);
+            lead.part = lead.part.wrapping_add(1);
         }
     }
 

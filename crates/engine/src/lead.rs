@@ -3,7 +3,7 @@
 //! A node on its own always leads.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -53,6 +53,11 @@ pub(crate) struct Board {
     pub clock: Clock,
     acts_until: AtomicI64,
     standing: watch::Sender<Standing>,
+    /// Of the last row that was taken in or appended.
+    pub epoch: AtomicU64,
+    /// How often a part of the leader's state was compared with this node's own, and where last.
+    pub compared: AtomicU64,
+    pub compared_at: AtomicU64,
     /// Whether others share the journal.
     pub is_member: bool,
 }
@@ -64,6 +69,9 @@ impl Board {
             clock: Clock::start(),
             acts_until: AtomicI64::new(i64::MAX),
             standing: watch::channel(Standing::Leads).0,
+            epoch: AtomicU64::new(0),
+            compared: AtomicU64::new(0),
+            compared_at: AtomicU64::new(0),
             is_member: false,
         }
     }
@@ -74,6 +82,9 @@ impl Board {
             clock: Clock::start(),
             acts_until: AtomicI64::new(i64::MIN),
             standing: watch::channel(Standing::Follows(None)).0,
+            epoch: AtomicU64::new(0),
+            compared: AtomicU64::new(0),
+            compared_at: AtomicU64::new(0),
             is_member: true,
         }
     }
@@ -105,6 +116,8 @@ pub(crate) struct Lead {
     pub node: Arc<str>,
     pub leadership: Leadership,
     pub board: Arc<Board>,
+    /// The part of the state that is shown next.
+    pub part: u64,
 }
 
 impl Lead {
@@ -118,6 +131,7 @@ impl Lead {
         LeadNote {
             node: self.node.to_string(),
             says,
+            shows: None,
         }
     }
 

@@ -28,9 +28,9 @@ pub mod snapshot;
 pub mod stats;
 pub mod what_if;
 
-pub use crate::batch::{Batch, BatchError, Item, LeadNote, Says};
+pub use crate::batch::{Batch, BatchError, Item, LeadNote, PartDigest, Says};
 pub use crate::core::{Core, Sealed};
-pub use crate::digest::digest;
+pub use crate::digest::{digest, digest_of_part};
 pub use crate::driver::{Engine, EngineError, Options, Running, StopReason, start};
 pub use crate::lead::Standing;
 pub use crate::member::{Member, join};

@@ -13,6 +13,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
+        atomic::Ordering,
         mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     },
     time::{Duration, Instant},
@@ -20,12 +21,12 @@ use std::{
 
 use paytone_domain::time::Timestamp;
 use paytone_journal::{
-    AppendError, ChainVerifier, Journal, JournalReader, ReadError, Row, Tip, chain::Misfit,
+    AppendError, ChainVerifier, Hash, Journal, JournalReader, ReadError, Row, Tip, chain::Misfit,
 };
 use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::{
-    Core, Durable, Options, Pipeline, Running, Says, StopReason,
+    Core, Durable, LeadNote, Options, Pipeline, Running, Says, StopReason, digest_of_part,
     driver::{Driver, Engine, Input, Read, Release, Releasing, append_rows, wall},
     lead::{Board, Lead, Standing},
     leadership::{self, Leadership, Output},
@@ -88,6 +89,7 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
         node: member.node.into(),
         leadership: Leadership::new(member.leadership, board.clock.now()),
         board: Arc::clone(&board),
+        part: 0,
     };
     let followed = Followed {
         jobs,
@@ -301,6 +303,10 @@ impl Followed {
             items: batch.items.len(),
         });
         if let Some(lead) = &mut driver.lead {
+            lead.board.epoch.store(row.epoch, Ordering::Relaxed);
+            if let Some(note) = &batch.note {
+                compare(&lead.board, core, row.tip(), note)?;
+            }
             let says = batch.note.as_ref().map(|note| note.says);
             lead.step(leadership::Input::Took(says));
             if let Some(note) = &batch.note {
@@ -436,6 +442,34 @@ impl Followed {
             StopReason::JournalBroken("the thread that reads the journal ended".to_owned())
         })
     }
+}
+
+/// Holds this node's state against what the leader shows of its own.
+fn compare(board: &Board, core: &Core, tip: Tip, note: &LeadNote) -> Result<(), StopReason> {
+    let Some(shown) = note.shows else {
+        return Ok(());
+    };
+    let own = digest_of_part(core.state(), shown.part, shown.parts);
+    if own == shown.digest {
+        board.compared.fetch_add(1, Ordering::Relaxed);
+        board.compared_at.store(tip.seq, Ordering::Relaxed);
+        return Ok(());
+    }
+    let report = format!(
+        "the state of this node differs from that of {}: after row {} of epoch {}, with hash {}, part {} of {} has digest {} there and {} \
+         here. One of the two made it wrongly of the same rows: compare their releases and their machines, and check the journal with \
+         `paytone verify`. A node that starts makes its state anew.",
+        note.node,
+        tip.seq,
+        tip.epoch,
+        tip.hash,
+        shown.part,
+        shown.parts,
+        Hash::from_bytes(shown.digest),
+        Hash::from_bytes(own),
+    );
+    tracing::error!("{report}");
+    Err(StopReason::Differs(report))
 }
 
 /// All that a node knows while it follows is durable.

@@ -134,6 +134,11 @@ impl<R> Pipeline<R> {
         self.core.note(note);
     }
 
+    /// Shows a part of the state with it.
+    pub fn show(&mut self, part: u64) {
+        self.core.show(part);
+    }
+
     /// The end of what is known to be durable.
     pub fn durable(&self) -> Option<Tip> {
         match &self.in_flight {

@@ -15,7 +15,7 @@ use paytone_domain::{
     operator::{Operation, OperatorCommand, Role},
 };
 use paytone_engine::{
-    Core, Engine, EngineError, Member, Options, Running, Standing, StopReason, digest, join,
+    Batch, Core, Engine, EngineError, Member, Options, Running, Standing, StopReason, digest, join,
     leadership, replay,
 };
 use paytone_journal::{AppendError, Journal, JournalReader, MemoryJournal, ReadError, Row, Tip};
@@ -62,6 +62,10 @@ struct Node {
 
 impl Node {
     fn start(name: &str, rank: u32, journal: &MemoryJournal) -> Self {
+        Self::start_on(Core::new(), name, rank, journal)
+    }
+
+    fn start_on(core: Core, name: &str, rank: u32, journal: &MemoryJournal) -> Self {
         static BATCHES: AtomicU64 = AtomicU64::new(1);
         let (gate, open) = watch::channel(true);
         let gated = Gated {
@@ -77,7 +81,7 @@ impl Node {
         };
         let id = || u128::from(BATCHES.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
         let running = join(
-            Core::new(),
+            core,
             gated,
             journal.clone(),
             member,
@@ -252,5 +256,52 @@ async fn a_journal_that_went_back_stops_every_node_with_a_report() {
             panic!("{reason:?}");
         };
         assert!(report.contains("the journal lacks it"), "{report}");
+    }
+}
+
+/// What `journal` makes of a node that misses the last event that it holds so far.
+async fn wrongly_made(journal: &MemoryJournal) -> Core {
+    let mut core = Core::new();
+    let rows = journal.clone().read(0, usize::MAX, usize::MAX).await;
+    let mut rows = rows.expect("it can be read");
+    let last = rows.iter_mut().rev().find_map(|row| {
+        let batch = Batch::decode(&row.body).expect("a batch");
+        (!batch.items.is_empty()).then_some((row, batch))
+    });
+    let (row, mut batch) = last.expect("something happened");
+    batch.items.pop();
+    row.body = batch.encode();
+    for row in &rows {
+        core.apply(row).expect("a batch");
+    }
+    core
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_compare_their_states_and_one_whose_differs_stops_with_a_report() {
+    let journal = MemoryJournal::new();
+    let first = began(&journal).await;
+    add_operator(first.engine(), "one").await.expect("it leads");
+    let wrong = wrongly_made(&journal).await;
+    let second = Node::start("second", 1, &journal);
+    let third = Node::start_on(wrong, "third", 2, &journal);
+    let reason = in_time(third.running.stopped).await.expect("a reason");
+    let StopReason::Differs(report) = reason else {
+        panic!("{reason:?}");
+    };
+    assert!(
+        report.contains("the state of this node differs from that of first"),
+        "{report}"
+    );
+    // One that made it of the same rows goes on.
+    let mut position = second.engine().position();
+    while second.engine().compared().0 == 0 {
+        in_time(position.changed()).await.expect("it runs");
+    }
+    let (_, at) = second.engine().compared();
+    assert!(at <= *position.borrow());
+    assert_eq!(second.engine().epoch(), first.engine().epoch());
+    for node in [second, first] {
+        assert_eq!(node.stop().await, StopReason::Asked);
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     admin,
-    cluster::{ClusterError, Listening},
+    cluster::{self, ClusterError, Listening},
     config::Config,
     http::{self, Served},
     metrics,
@@ -146,7 +146,11 @@ impl Service {
         let webhooks = webhooks::spawn(Arc::clone(&node));
         let router = http::router(Arc::clone(&node)).merge(besides);
         let listening = match &node.cluster {
-            Some(cluster) => Some(Listening::open(cluster, router.clone()).await?),
+            Some(cluster) => {
+                let router = router.clone();
+                let router = router.merge(cluster::status::among_nodes(Arc::clone(&node)));
+                Some(Listening::open(cluster, router).await?)
+            }
             None => None,
         };
         let open = Arc::clone(&node.metrics.requests.connections);
@@ -180,6 +184,11 @@ impl Service {
                 Ended::Engine(reason.unwrap_or(StopReason::Panicked))
             }
         }
+    }
+
+    /// Until somebody asks the process to stop.
+    pub async fn asked_to_stop(&mut self) {
+        self.signals.any().await;
     }
 
     /// Finishes what is under way and closes the stores.

@@ -19,6 +19,8 @@ pub enum Check {
     Keys,
     /// Replaying the journal makes another state.
     Replay,
+    /// A node found its state to be another than the leader's.
+    Differs,
     /// The bank was asked for something that the journal does not want, or twice.
     Bank,
     /// At the end something is still under way, or does not come out even.

@@ -8,15 +8,24 @@ const STEPS: u64 = 12_000;
 fn found_by(mutation: nodes::Mutation) -> &'static [Check] {
     use nodes::Mutation;
     match mutation {
-        Mutation::DoubleApplyAfterTakeOver | Mutation::KeepStateOfLostLead => {
-            &[Check::Replay, Check::Answered, Check::Keys, Check::Panic]
-        }
+        Mutation::DoubleApplyAfterTakeOver | Mutation::KeepStateOfLostLead => &[
+            Check::Replay,
+            Check::Answered,
+            Check::Keys,
+            Check::Panic,
+            Check::Differs,
+        ],
         Mutation::AnswerBeforeDurable => &[Check::Answered, Check::Keys],
         Mutation::AnswerEarlyAfterTakeOver | Mutation::StaleLeaderAnswers => &[Check::Answered],
-        Mutation::AppendAfterConflict | Mutation::RepeatUnknownAnew => {
-            &[Check::Replay, Check::Answered, Check::Keys, Check::Panic]
-        }
-        Mutation::GoOnAfterWentBack => &[Check::Journal],
+        Mutation::AppendAfterConflict | Mutation::RepeatUnknownAnew => &[
+            Check::Replay,
+            Check::Answered,
+            Check::Keys,
+            Check::Panic,
+            Check::Differs,
+        ],
+        Mutation::GoOnAfterWentBack | Mutation::SkipUnknownEvents => &[Check::Journal],
+        Mutation::FollowerMissesEvent => &[Check::Differs],
     }
 }
 

@@ -65,6 +65,7 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(snapshots::router())
         .merge(proof::router())
         .merge(crate::metrics::serve::admin())
+        .merge(crate::cluster::status::admin())
 }
 
 /// Marks requests that came by the local socket: from the person at the machine.

@@ -168,7 +168,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Config => config::run(),
-        Command::Cluster(command) => cluster::run(command),
+        Command::Cluster(command) => cluster::run(command).await,
         Command::Store(command) => store::run(command),
         Command::Keyring(args) => keyring::run(args),
         Command::StandInBank(args) => stand_in_bank::run(args).await,

@@ -1,6 +1,6 @@
 //! `paytone serve`
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::Failure;
 use paytone_engine::StopReason;
@@ -50,6 +50,9 @@ pub async fn run(args: Args) -> Result<(), Failure> {
             ))
         })?;
     }
+    if let Ended::Engine(StopReason::Differs(report)) = &ended {
+        differs(&mut service, report).await;
+    }
     service.stop().await;
     // The last traces are sent by this runtime, so another thread waits for it.
     drop(tokio::task::spawn_blocking(move || telemetry.stop()).await);
@@ -60,12 +63,25 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
+/// The node decides and answers nothing more, and says why for as long as it is let: whoever watches it must see that.
+async fn differs(service: &mut Service, report: &str) {
+    let node = Arc::clone(&service.node);
+    if let Err(error) = cluster::keep_difference(&node.config, report) {
+        tracing::error!(%error, "this could not be written down: {report}");
+    }
+    if let Some(cluster) = &node.cluster {
+        // It stops once.
+        let _ = cluster.differs.set(report.to_owned());
+    }
+    service.asked_to_stop().await;
+}
+
 /// For whoever is to put it right.
 fn why(reason: &StopReason) -> String {
     match reason {
         StopReason::Asked => "the engine was asked to stop".to_owned(),
         StopReason::LostLead(why) => format!("another process writes this journal: {why}"),
-        StopReason::WentBack(report) => report.clone(),
+        StopReason::WentBack(report) | StopReason::Differs(report) => report.clone(),
         StopReason::JournalBroken(why) => format!(
             "the journal failed, and nothing more is answered: {why}. What was answered is in it. Put the disk or the database right, \
              then start the node again"

@@ -12,6 +12,7 @@
 //! | [`listen`] | where they arrive |
 //! | [`erasures`] | what each node forgets by itself |
 //! | [`level`] | which events the others can read |
+//! | [`status`] | how each node is |
 //! | [`certificates`] | an authority and certificates for a quick start |
 //!
 //! **Invariant:** a request is sent on once at most, and only by a node that proved its name. **Not here:** who leads, which is
@@ -22,9 +23,14 @@ pub mod erasures;
 pub mod forward;
 pub mod level;
 mod listen;
+pub mod status;
 mod tls;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use axum::body::Body;
 use hyper_rustls::HttpsConnector;
@@ -37,6 +43,9 @@ use crate::config::Config;
 
 /// What a node was told when the journal lacked what it had taken in. While it is there the node does not start.
 const REPORT: &str = "journal-went-back.txt";
+
+/// What a node found to differ between its state and the leader's.
+const DIFFERENCE: &str = "state-differs.txt";
 
 /// Why this node cannot be one of several.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +67,8 @@ pub enum ClusterError {
 pub struct Cluster {
     pub name: String,
     member: Member,
+    /// What this node found to differ between its state and the leader's, before it stopped.
+    pub differs: OnceLock<String>,
     listen: std::net::SocketAddr,
     accept: Arc<rustls::ServerConfig>,
     peers: BTreeMap<String, Peer>,
@@ -114,6 +125,7 @@ impl Cluster {
         Ok(Some(Arc::new(Self {
             name: settings.name.clone(),
             member,
+            differs: OnceLock::new(),
             listen: settings.listen,
             accept,
             peers,
@@ -128,6 +140,11 @@ impl Cluster {
     pub fn member(&self) -> Member {
         self.member.clone()
     }
+}
+
+/// Keeps what differed where a person finds it; the next start makes the state anew, and goes on.
+pub fn keep_difference(config: &Config, report: &str) -> std::io::Result<()> {
+    std::fs::write(config.data.join(DIFFERENCE), format!("{report}\n"))
 }
 
 /// Keeps what a journal lacks where the next start finds it.

@@ -111,6 +111,26 @@ fn node(page: &mut Page, reading: &Reading) {
         u8::from(reading.not_ready.is_empty()),
     );
     page.gauge(
+        "paytone_leads",
+        "1 while this node decides; a node on its own always does.",
+        u8::from(reading.lead.leads),
+    );
+    page.gauge(
+        "paytone_epoch",
+        "Counts leaderships, as far as this node has read; 0 on a node on its own.",
+        reading.lead.epoch,
+    );
+    page.counter(
+        "paytone_state_compared_total",
+        "Parts of the leader's state that this node compared with its own.",
+        reading.lead.compared,
+    );
+    page.gauge(
+        "paytone_state_differs",
+        "1 if this node stopped because its state is not the leader's.",
+        u8::from(reading.lead.differs),
+    );
+    page.gauge(
         "paytone_resident_bytes",
         "Memory that the process has in use.",
         reading.memory.resident_bytes,

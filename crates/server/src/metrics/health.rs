@@ -1,7 +1,7 @@
 //! Whether a node should get requests.
 //!
-//! `/healthz` says that the process answers. `/readyz` says that the engine runs, that the journal takes appends and that the
-//! views are not hopelessly behind, or which of these is not so. **Not here:** overload. A node that is busy is ready; whom it
+//! `/healthz` says that the process answers. `/readyz` says that the engine runs, that the journal takes appends, that the state is the
+//! leader's and that the views are not hopelessly behind, or which of these is not so. **Not here:** overload. A node that is busy is ready; whom it
 //! turns away is told so within milliseconds.
 
 use std::time::Duration;
@@ -20,10 +20,19 @@ const APPEND: Duration = Duration::from_secs(3);
 /// One reason why a node is not ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotReady {
-    /// `engine`, `journal` or `views`.
+    /// `state`, `engine`, `journal` or `views`.
     pub part: String,
     pub why: String,
 }
+
+impl NotReady {
+    /// Whether the node decides nothing any more, nor answers from its state.
+    pub fn is_of_a_stopped_engine(&self) -> bool {
+        self.part == "state" || (self.part == "engine" && self.why == STOPPED)
+    }
+}
+
+const STOPPED: &str = "it has stopped";
 
 fn because(part: &str, why: String) -> NotReady {
     NotReady {
@@ -36,6 +45,11 @@ fn because(part: &str, why: String) -> NotReady {
 pub async fn not_ready(node: &Node) -> Vec<NotReady> {
     let appending = node.engine.stats().appending_for();
     let mut reasons: Vec<_> = journal(appending).into_iter().collect();
+    let differs = node
+        .cluster
+        .as_ref()
+        .and_then(|cluster| cluster.differs.get());
+    reasons.extend(differs.map(|report| because("state", report.clone())));
     // Whatever the engine answers waits for the journal.
     if reasons.is_empty() {
         let probe = tokio::time::timeout(PATIENCE, node.engine.read(|_, _| ())).await;
@@ -58,7 +72,7 @@ fn engine(answer: Option<Result<(), EngineError>>) -> Option<NotReady> {
     let why = match answer {
         // A lead that changes hands is back in a moment.
         Some(Ok(()) | Err(EngineError::Overloaded | EngineError::NotLeading)) => return None,
-        Some(Err(EngineError::Stopped)) => "it has stopped",
+        Some(Err(EngineError::Stopped)) => STOPPED,
         None => "it does not answer",
     };
     Some(because("engine", why.to_owned()))

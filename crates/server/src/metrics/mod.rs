@@ -43,8 +43,9 @@ use tokio::sync::{
     watch,
 };
 
+pub use health::{NotReady, not_ready};
 pub use reading::Reading;
-pub use serve::router;
+pub use serve::{MayLook, router};
 
 use crate::edge::time;
 use lag::Lag;

@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use paytone_domain::State;
-use paytone_engine::stats::Counts;
+use paytone_engine::{Standing, stats::Counts};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -40,6 +40,19 @@ pub struct Reading {
     pub webhooks: Option<Webhooks>,
     pub memory: Memory,
     pub http: Http,
+    #[serde(default)]
+    pub lead: Lead,
+}
+
+/// This node among several; one on its own leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lead {
+    pub leads: bool,
+    pub epoch: u64,
+    /// How often this node's state was compared with the leader's.
+    pub compared: u64,
+    /// It was found to be another, and the node has stopped.
+    pub differs: bool,
 }
 
 /// Since the start of the node.
@@ -347,6 +360,15 @@ impl Reading {
                 state: state.unwrap_or_default(),
             },
             http: http(node),
+            lead: Lead {
+                leads: *node.engine.standing().borrow() == Standing::Leads,
+                epoch: node.engine.epoch(),
+                compared: node.engine.compared().0,
+                differs: node
+                    .cluster
+                    .as_ref()
+                    .is_some_and(|cluster| cluster.differs.get().is_some()),
+            },
         }
     }
 }

@@ -86,7 +86,7 @@ async fn status(_: MayLook, State(node): State<Arc<Node>>) -> Response {
 }
 
 /// An operator of any role, or the person at the machine.
-struct MayLook;
+pub struct MayLook;
 
 impl FromRequestParts<Arc<Node>> for MayLook {
     type Rejection = Problem;

@@ -1,5 +1,5 @@
 //! Several nodes on one journal, in virtual time: crashes, hung leaders that wake up, appends whose answer is lost or that arrive
-//! late, clocks that jump, and a journal that goes back.
+//! late, clocks that jump, a later release, and a journal that goes back.
 //!
 //! ```text
 //!   clients ──▶ any node ── not leading ──▶ "try again"
@@ -9,7 +9,8 @@
 //!
 //! **Checked:** what is answered is in the journal; one key has one answer and one effect; what a client knows is there is never
 //! refused as unknown; a read shows exactly its position, and a leader's nothing older than what anybody was told before; after all faults every node has the state that the journal makes; a
-//! node that took in what a journal lacks says nothing more and stops.
+//! node that took in what a journal lacks says nothing more and stops, and so does one that meets events of a later release; no node's
+//! state is found to differ from what its leader shows of its own.
 
 mod node;
 mod run;
@@ -35,10 +36,14 @@ pub enum Mutation {
     RepeatUnknownAnew,
     /// A journal that went back is followed as if nothing were missing.
     GoOnAfterWentBack,
+    /// A node goes on over what it cannot read.
+    SkipUnknownEvents,
+    /// A node that follows misses an event now and then.
+    FollowerMissesEvent,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::DoubleApplyAfterTakeOver,
         Self::KeepStateOfLostLead,
         Self::AnswerBeforeDurable,
@@ -47,5 +52,7 @@ impl Mutation {
         Self::AppendAfterConflict,
         Self::RepeatUnknownAnew,
         Self::GoOnAfterWentBack,
+        Self::SkipUnknownEvents,
+        Self::FollowerMissesEvent,
     ];
 }

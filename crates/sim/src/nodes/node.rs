@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use paytone_domain::{Actor, Answer, Command, State, time::Timestamp};
+use paytone_domain::{Actor, Answer, Command, Event, State, time::Timestamp};
 use paytone_engine::{
-    Answered, Core, LeadNote, Pipeline, Says,
+    Answered, Batch, Core, LeadNote, Pipeline, Says, digest_of_part,
     leadership::{Glance, Input, Leadership, Options, Output, Role, Uptime, glance},
 };
 use paytone_journal::{
@@ -39,8 +39,20 @@ pub enum Phase {
     Standing(Box<Core>, Row),
     /// With the row in flight.
     Leading(Box<Pipeline<Told>>, Option<Row>),
+    Stopped(Why),
+}
+
+/// Why a node decides and says nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
     /// The journal lacks what it took in.
-    Stopped,
+    WentBack,
+    /// A row is of a release that it does not know.
+    LaterRelease,
+    /// Its state is not the leader's.
+    Differs,
+    /// The journal failed.
+    Broken,
 }
 
 pub struct Node {
@@ -54,6 +66,8 @@ pub struct Node {
     pub skew_ms: i64,
     name: String,
     rank: u32,
+    /// Of the state it shows next.
+    part: u64,
 }
 
 /// What a turn needs of the world.
@@ -91,6 +105,7 @@ impl Node {
             skew_ms: 0,
             name: format!("node {rank}"),
             rank,
+            part: 0,
         }
     }
 
@@ -112,7 +127,7 @@ impl Node {
     pub fn tip(&self) -> Option<Tip> {
         match &self.phase {
             Phase::Following(core) | Phase::Standing(core, _) => core.tip(),
-            Phase::Down | Phase::Leading(..) | Phase::Stopped => None,
+            Phase::Down | Phase::Leading(..) | Phase::Stopped(_) => None,
         }
     }
 
@@ -128,6 +143,7 @@ impl Node {
         LeadNote {
             node: self.name.clone(),
             says,
+            shows: None,
         }
     }
 
@@ -138,8 +154,8 @@ impl Node {
         }
         match std::mem::replace(&mut self.phase, Phase::Down) {
             Phase::Down => Vec::new(),
-            Phase::Stopped => {
-                self.phase = Phase::Stopped;
+            Phase::Stopped(why) => {
+                self.phase = Phase::Stopped(why);
                 self.inbox.clear();
                 Vec::new()
             }
@@ -168,11 +184,51 @@ impl Node {
             .collect()
     }
 
-    fn take(&mut self, around: &Around<'_>, core: &mut Core, row: &Row) {
-        let batch = core.apply(row).expect("a batch of this release");
+    fn take(&mut self, around: &mut Around<'_>, core: &mut Core, row: &Row) -> Result<(), Why> {
+        let batch = match core.apply(&self.misread(around, row)) {
+            Ok(batch) => batch,
+            Err(_) if around.mutation == Some(Mutation::SkipUnknownEvents) => {
+                let mut empty = Batch::decode(
+                    &Core::new()
+                        .first_row(Timestamp(around.wall), row.batch_id, self.note(Says::Lives))
+                        .body,
+                )
+                .expect("a batch of this release");
+                empty.moment = *core.moment();
+                let body = empty.encode();
+                core.apply(&Row {
+                    body,
+                    ..row.clone()
+                })
+                .expect("a batch of this release")
+            }
+            Err(_) => return Err(Why::LaterRelease),
+        };
+        if let Some(shown) = batch.note.as_ref().and_then(|note| note.shows) {
+            let own = digest_of_part(core.state(), shown.part, shown.parts);
+            if own != shown.digest {
+                return Err(Why::Differs);
+            }
+        }
         let says = batch.note.map(|note| note.says);
         let now = self.uptime(around.now);
         self.leadership.step(now, Input::Took(says));
+        Ok(())
+    }
+
+    /// The row as this node reads it: a bug may make it miss an event.
+    fn misread(&self, around: &mut Around<'_>, row: &Row) -> Row {
+        let mut row = row.clone();
+        if around.mutation == Some(Mutation::FollowerMissesEvent)
+            && around.random.chance(2)
+            && let Ok(mut batch) = Batch::decode(&row.body)
+            && let Some(item) = batch.items.last_mut()
+        {
+            item.events
+                .retain(|event| !matches!(event, Event::Repeat(_)));
+            row.body = batch.encode();
+        }
+        row
     }
 
     fn follow(&mut self, around: &mut Around<'_>, mut core: Box<Core>) -> Vec<Answered<Told>> {
@@ -200,15 +256,18 @@ impl Node {
                     if chain.accept(&row).is_err()
                         && around.mutation != Some(Mutation::GoOnAfterWentBack)
                     {
-                        self.phase = Phase::Stopped;
+                        self.phase = Phase::Stopped(Why::WentBack);
                         return Vec::new();
                     }
-                    self.take(around, &mut core, &row);
+                    if let Err(why) = self.take(around, &mut core, &row) {
+                        self.phase = Phase::Stopped(why);
+                        return Vec::new();
+                    }
                 }
             }
             Glance::Less if around.mutation == Some(Mutation::GoOnAfterWentBack) => {}
             Glance::Less => {
-                self.phase = Phase::Stopped;
+                self.phase = Phase::Stopped(Why::WentBack);
                 return Vec::new();
             }
         }
@@ -222,6 +281,15 @@ impl Node {
             let row = rows(around.journal, tip.seq - 1).into_iter().next();
             row.is_some_and(|row| row.hash == tip.hash)
         })
+    }
+
+    /// Why the journal takes no row after `tip`.
+    fn broken(around: &Around<'_>, tip: Option<Tip>) -> Why {
+        if Self::holds(around, tip) {
+            Why::Broken
+        } else {
+            Why::WentBack
+        }
     }
 
     fn append(around: &mut Around<'_>, row: &Row) -> Result<(), AppendError> {
@@ -246,11 +314,14 @@ impl Node {
                 self.phase = Phase::Following(core);
             }
             Err(AppendError::Broken(_)) => {
-                self.phase = Phase::Stopped;
+                self.phase = Phase::Stopped(Self::broken(around, core.tip()));
                 return Vec::new();
             }
             Ok(()) => {
-                self.take(around, &mut core, &row);
+                if let Err(why) = self.take(around, &mut core, &row) {
+                    self.phase = Phase::Stopped(why);
+                    return Vec::new();
+                }
                 self.leadership.step(now, Input::Appended);
                 if around.mutation == Some(Mutation::DoubleApplyAfterTakeOver)
                     && let Some(before) = row.seq.checked_sub(2)
@@ -296,7 +367,7 @@ impl Node {
                     return self.lost(around, *pipeline, lost);
                 }
                 Err(AppendError::Broken(_)) => {
-                    self.phase = Phase::Stopped;
+                    self.phase = Phase::Stopped(Self::broken(around, pipeline.durable()));
                     return Vec::new();
                 }
                 Ok(()) => {
@@ -349,6 +420,8 @@ impl Node {
         }
         if names_itself {
             pipeline.note(self.note(Says::Lives));
+            pipeline.show(self.part);
+            self.part += 1;
         }
         if row.is_none() {
             let names = pipeline.is_noted();
@@ -405,14 +478,14 @@ impl Node {
                     core
                 }
                 None => {
-                    self.phase = Phase::Stopped;
+                    self.phase = Phase::Stopped(Why::WentBack);
                     return Vec::new();
                 }
             },
         };
         if !Self::holds(around, core.tip()) && around.mutation != Some(Mutation::GoOnAfterWentBack)
         {
-            self.phase = Phase::Stopped;
+            self.phase = Phase::Stopped(Why::WentBack);
             return Vec::new();
         }
         self.leadership.step(now, Input::Reloaded);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use paytone_domain::{
-    Actor, Answer, Command,
+    Actor, Answer, Command, LEVEL,
     idempotency::Repeat,
     ids::{
         BodyHash, ClientKeyId, KeyringFingerprint, MerchantId, NumberHash, OperatorId, RepeatKey,
@@ -15,12 +15,12 @@ use paytone_domain::{
     operator::{Done, Operation, OperatorCommand, OperatorRefusal, Role},
     payment::{CaptureMode, PayerRef, PaymentCommand, PaymentRequest, Whose},
 };
-use paytone_engine::{Answered, Core, digest};
+use paytone_engine::{Answered, Batch, Core, digest};
 use paytone_journal::{Journal, JournalReader, MemoryJournal, Row, memory::Fault};
 
 use super::{
     Mutation,
-    node::{Around, Node, Phase, TAKE_OVER_MS, Told, end, seen},
+    node::{Around, Node, Phase, TAKE_OVER_MS, Told, Why, end, seen},
 };
 use crate::{
     Failure,
@@ -69,6 +69,24 @@ struct Request {
     after: u64,
 }
 
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Settles,
+    GoesBack,
+    LaterRelease,
+}
+
+impl End {
+    fn of(seed: u64) -> Self {
+        match seed % 4 {
+            0 => Self::GoesBack,
+            2 => Self::LaterRelease,
+            _ => Self::Settles,
+        }
+    }
+}
+
 struct World {
     random: Random,
     mutation: Option<Mutation>,
@@ -94,11 +112,12 @@ struct World {
     trace: VecDeque<String>,
 }
 
-/// Runs `steps` steps with faults, then without; one run in four ends with a journal that went back instead.
+/// Runs `steps` steps with faults, then without; one run in four ends with a journal that went back instead, one with
+/// a leader of a later release.
 pub fn run(seed: u64, steps: u64, mutation: Option<Mutation>) -> Result<Report, Box<Failure>> {
     let mut world = World::new(seed, mutation);
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        world.play(steps, seed.is_multiple_of(4))
+        world.play(steps, End::of(seed))
     }));
     let result = played.unwrap_or_else(|panic| {
         let detail = panic
@@ -145,7 +164,7 @@ impl World {
         }
     }
 
-    fn play(&mut self, steps: u64, goes_back: bool) -> Checked {
+    fn play(&mut self, steps: u64, end: End) -> Checked {
         for node in 0..NODES {
             self.with_node(node, |node, around| {
                 node.start(around);
@@ -193,10 +212,11 @@ impl World {
             self.fault()?;
             self.turn()?;
         }
-        if goes_back {
-            return self.go_back();
+        match end {
+            End::Settles => self.settle(),
+            End::GoesBack => self.go_back(),
+            End::LaterRelease => self.later_release(),
         }
-        self.settle()
     }
 
     fn with_node(
@@ -212,6 +232,10 @@ impl World {
             mutation: self.mutation,
         };
         let out = turn(&mut self.nodes[place], &mut around);
+        let differs = matches!(self.nodes[place].phase, Phase::Stopped(Why::Differs));
+        require(!differs, Check::Differs, || {
+            format!("node {place} has another state than the leader")
+        })?;
         self.observe()?;
         for answered in out {
             self.hear(place, answered)?;
@@ -348,7 +372,7 @@ impl World {
         let under_way = match &self.nodes[place].phase {
             Phase::Leading(_, row) => row.clone(),
             Phase::Standing(_, row) => Some(row.clone()),
-            Phase::Down | Phase::Following(_) | Phase::Stopped => None,
+            Phase::Down | Phase::Following(_) | Phase::Stopped(_) => None,
         };
         if let Some(row) = under_way
             && self.random.chance(50)
@@ -603,12 +627,54 @@ impl World {
             self.turn()?;
         }
         for place in self.ahead.clone() {
-            let stopped = matches!(self.nodes[place].phase, Phase::Stopped);
+            let stopped = matches!(self.nodes[place].phase, Phase::Stopped(Why::WentBack));
             require(stopped, Check::Journal, || {
                 format!("node {place} goes on after rows that it took in were lost")
             })?;
         }
         Ok(())
+    }
+
+    /// A node of a later release takes the lead and writes what these nodes do not know: each stops, and none leads any more.
+    fn later_release(&mut self) -> Checked {
+        self.late.clear();
+        for node in &mut self.nodes {
+            node.hung_until = 0;
+        }
+        let last = end(&self.journal);
+        let batch = Batch {
+            moment: *self.truth.moment(),
+            level: LEVEL + 1,
+            items: Vec::new(),
+            note: None,
+        };
+        let epoch = last.map_or(1, |tip| tip.epoch + 1);
+        let row = Row::seal(last, epoch, self.random.bytes(), batch.encode());
+        // Nothing that was planned to go wrong befalls this append.
+        while at_once(self.journal.clone().append(&row)) != Some(Ok(())) {}
+        self.note(format!("row {} is of a later release", row.seq));
+        self.kept = Some(row.seq);
+        self.lost_at = self.now;
+        for _ in 0..SETTLING {
+            self.turn()?;
+        }
+        for place in 0..NODES {
+            let why = match &self.nodes[place].phase {
+                Phase::Down => continue,
+                Phase::Stopped(why) => Some(*why),
+                _ => None,
+            };
+            require(why == Some(Why::LaterRelease), Check::Journal, || {
+                format!("node {place} goes on over events that it cannot read: {why:?}")
+            })?;
+        }
+        let after = end(&self.journal).map(|tip| tip.seq);
+        require(after == Some(row.seq), Check::Journal, || {
+            format!(
+                "a node that cannot read row {} wrote up to {after:?}",
+                row.seq
+            )
+        })
     }
 
     fn report(&self) -> Report {
