@@ -36,8 +36,12 @@ async fn a_node_whose_role_cannot_change_the_journal_does_everything() {
     let prompt = phone.prompt(&test, payment.id).await;
     let answer = phone.approve(&test, &prompt, &code_of(&payment), PIN).await;
     assert_eq!(answer.body["status"], "captured");
-    // And again, with tables that are there.
+    let made = test.node.snapshots.make(&test.node.config, |_, _| {}).await;
+    let made = made.expect("a snapshot").listed.seq;
+    // And again, with tables that are there, from the snapshot that is in them.
     let test = test.restart().await;
+    let start = test.node.snapshots.start;
+    assert_eq!((start.snapshot, start.rows), (made, 0));
     assert!(test.node.views.position() > 0);
     test.stop().await;
     let allowed = format!(
@@ -47,7 +51,8 @@ async fn a_node_whose_role_cannot_change_the_journal_does_everything() {
     );
     assert_eq!(
         cluster.sql(name, &allowed),
-        "confirmations INSERT, journal INSERT, subject_key_changes UPDATE, subject_keys INSERT, subject_keys UPDATE"
+        "confirmations INSERT, journal INSERT, snapshot_pages DELETE, snapshot_pages INSERT, \
+         snapshots DELETE, snapshots INSERT, snapshots UPDATE, subject_key_changes UPDATE, subject_keys INSERT, subject_keys UPDATE"
     );
 }
 
