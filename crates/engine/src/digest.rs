@@ -26,12 +26,9 @@ const PART_DOMAIN: &[u8] = b"paytone state digest of a part v1\0";
 
 /// The digest of `state`.
 pub fn digest(state: &State) -> [u8; 32] {
-    let mut sum = Sum(Context::new(&SHA256));
-    sum.0.update(DOMAIN);
+    let mut sum = Sum::new(DOMAIN);
     sum.state(state);
-    let mut digest = [0; 32];
-    digest.copy_from_slice(sum.0.finish().as_ref());
-    digest
+    sum.finish()
 }
 
 /// About so many things are in a part: what a leader can hash between two batches without anybody noticing.
@@ -56,8 +53,7 @@ pub(crate) fn show_part(state: &State, part: u64) -> PartDigest {
 /// [`digest`] takes as long as the state is large; this takes as long as a part is, so that nodes can compare their states all the
 /// time, part by part.
 pub fn digest_of_part(state: &State, part: u64, parts: u64) -> [u8; 32] {
-    let mut sum = Sum(Context::new(&SHA256));
-    sum.0.update(PART_DOMAIN);
+    let mut sum = Sum::new(PART_DOMAIN);
     sum.add(part).add(parts);
     sum.common(state);
     let parts = usize::try_from(parts).unwrap_or(usize::MAX).max(1);
@@ -93,22 +89,15 @@ pub fn digest_of_part(state: &State, part: u64, parts: u64) -> [u8; 32] {
     for one in of_part(effect).filter_map(|id| state.effects.get(&EffectId(id))) {
         sum.add(one);
     }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(sum.0.finish().as_ref());
-    digest
+    sum.finish()
 }
 
-struct Sum(Context);
+/// Hashed so many bytes at a time: a call for each value would take longer than the hash.
+const GATHERED: usize = 16 << 10;
 
-struct Sink<'a>(&'a mut Context);
-
-impl minicbor::encode::Write for Sink<'_> {
-    type Error = std::convert::Infallible;
-
-    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.0.update(bytes);
-        Ok(())
-    }
+struct Sum {
+    context: Context,
+    gathered: Vec<u8>,
 }
 
 /// In the order of their keys.
@@ -119,12 +108,31 @@ fn sorted<K: Ord, V>(things: impl Iterator<Item = (K, V)>) -> Vec<(K, V)> {
 }
 
 impl Sum {
+    fn new(domain: &[u8]) -> Self {
+        Self {
+            context: Context::new(&SHA256),
+            gathered: domain.to_vec(),
+        }
+    }
+
+    fn finish(mut self) -> [u8; 32] {
+        self.context.update(&self.gathered);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(self.context.finish().as_ref());
+        digest
+    }
+
     /// CBOR tells each value's end, so that no two different states give the same input.
     fn add(&mut self, value: impl Encode<()>) -> &mut Self {
-        match Encoder::new(Sink(&mut self.0)).encode(value) {
-            Ok(_) => self,
-            Err(error) => unreachable!("hashing does not fail: {error}"),
+        match Encoder::new(&mut self.gathered).encode(value) {
+            Ok(_) => {}
+            Err(error) => unreachable!("writing to memory does not fail: {error}"),
         }
+        if self.gathered.len() >= GATHERED {
+            self.context.update(&self.gathered);
+            self.gathered.clear();
+        }
+        self
     }
 
     fn state(&mut self, state: &State) {

@@ -209,7 +209,7 @@ pub fn cpu_time() -> Duration {
 }
 
 /// Resident memory now, from the kernel's own account.
-fn resident_bytes() -> u64 {
+pub fn resident_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()
         .and_then(|statm| statm.split_whitespace().nth(1)?.parse::<u64>().ok());

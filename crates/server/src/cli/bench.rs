@@ -6,11 +6,14 @@ use super::Failure;
 pub enum Args {
     /// Payments over real HTTP on loopback, next to a do-nothing endpoint of the same server
     Http(crate::bench::Args),
+    /// A start: a snapshot loaded, the rows after it replayed
+    Start(crate::bench::start::Args),
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
     super::log("warn", false);
     match args {
         Args::Http(args) => crate::bench::run(args).await.map_err(Failure::new),
+        Args::Start(args) => crate::bench::start::run(args).await.map_err(Failure::new),
     }
 }
