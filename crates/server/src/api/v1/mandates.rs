@@ -1,6 +1,6 @@
 //! Mandates: ask for one, look, wait, end it. Charging is a payment.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
@@ -14,15 +14,15 @@ use paytone_domain::{
     time::BusinessDate,
 };
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::{
     client::{Client, Keyed, Operation},
     fields::{self, AmountText},
+    long_poll::Asked,
     objects::{Mandate, Renderer},
     payment_request::{DESCRIPTION_CHARS, Payer, REFERENCE_CHARS},
-    payments::{LONGEST_WAIT, Nothing, refused},
+    payments::{Nothing, refused},
 };
 use crate::{
     edge::{
@@ -30,10 +30,8 @@ use crate::{
         json::{self, Body, OptionalBody},
         position::stamp,
         problem::Problem,
-        query::Parameters,
         text::{self, PaymentText, Place},
     },
-    http::request::while_waiting,
     node::{Node, random},
 };
 
@@ -168,27 +166,12 @@ pub async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let mut parameters = Parameters::of(&uri)?;
-    let wait = parameters.number("wait", 0, LONGEST_WAIT)?.unwrap_or(0);
-    let mut known = parameters
-        .take("status")
-        .map(|name| status_named(&name))
-        .transpose()?;
-    parameters.finish()?;
+    let asked = Asked::of(&uri, status_named)?;
     let id = MandateId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
-    let until = Instant::now() + Duration::from_secs(wait);
-    let waiting = node.waiters.mandates.wait(id);
-    let (facts, position) = loop {
-        let changed = waiting.changed();
-        let (facts, position) = look(&node, client.merchant, id).await?;
-        let known = *known.get_or_insert(facts.status);
-        if wait == 0
-            || facts.status != known
-            || while_waiting(timeout_at(until, changed)).await?.is_err()
-        {
-            break (facts, position);
-        }
-    };
+    let look = || look(&node, client.merchant, id);
+    let (facts, position) = asked
+        .answered(&node.waiters.mandates, id, look, |facts| facts.status)
+        .await?;
     let card = client.card(&node).await?;
     let renderer = Renderer {
         ids: &node.ids,

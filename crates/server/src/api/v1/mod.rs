@@ -5,6 +5,7 @@
 //! | [`client`] | bearer keys and idempotency keys |
 //! | [`payments`], [`refunds`], [`mandates`], [`me`] | what can be asked and looked at |
 //! | [`lists`], [`events`], [`webhook_endpoints`] | many at once, and what happened |
+//! | [`long_poll`] | waiting for a change |
 //! | [`objects`] | what it answers with |
 //! | [`fields`], [`payment_request`], [`refusals`] | what is not acceptable, by name |
 //! | [`document`] | the OpenAPI document of all this |
@@ -16,6 +17,7 @@ mod document;
 pub mod events;
 mod fields;
 mod lists;
+mod long_poll;
 mod mandates;
 mod me;
 pub mod objects;

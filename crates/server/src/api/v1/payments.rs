@@ -1,6 +1,6 @@
 //! Payments: ask, look, wait, cancel, capture.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
@@ -13,12 +13,12 @@ use paytone_domain::{
     payment::{ClientPaymentRefusal, PaymentCommand, PaymentFacts, PaymentRequest, Status},
 };
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::{
     client::{Client, Keyed, Operation},
     fields::AmountText,
+    long_poll::Asked,
     objects::{Payment, Renderer},
     payment_request::{CreatePayment, no_mandate},
     refusals,
@@ -29,15 +29,10 @@ use crate::{
         json::{self, Body, OptionalBody},
         position::stamp,
         problem::Problem,
-        query::Parameters,
         text::{self, Place},
     },
-    http::request::while_waiting,
     node::{Node, random},
 };
-
-/// Longest a request may wait for a change, in seconds.
-pub const LONGEST_WAIT: u64 = 30;
 
 /// Ask for a payment
 ///
@@ -117,15 +112,12 @@ pub async fn get(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let mut parameters = Parameters::of(&uri)?;
-    let wait = parameters.number("wait", 0, LONGEST_WAIT)?.unwrap_or(0);
-    let known = parameters
-        .take("status")
-        .map(|name| status_named(&name))
-        .transpose()?;
-    parameters.finish()?;
+    let asked = Asked::of(&uri, status_named)?;
     let id = PaymentId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
-    let (facts, position) = look_until(&node, client.merchant, id, known, wait).await?;
+    let look = || look(&node, client.merchant, id);
+    let (facts, position) = asked
+        .answered(&node.waiters.payments, id, look, |facts| facts.now.status)
+        .await?;
     let card = client.card(&node).await?;
     let renderer = Renderer {
         ids: &node.ids,
@@ -134,31 +126,6 @@ pub async fn get(
     };
     let response = json::answer(StatusCode::OK, &renderer.payment(&facts));
     Ok(stamp(response, &node, position))
-}
-
-/// Looks, and again at every change until the status differs or the time is over.
-async fn look_until(
-    node: &Node,
-    merchant: MerchantId,
-    id: PaymentId,
-    known: Option<Status>,
-    wait: u64,
-) -> Result<(PaymentFacts, u64), Problem> {
-    if wait == 0 {
-        return look(node, merchant, id).await;
-    }
-    let until = Instant::now() + Duration::from_secs(wait);
-    let waiting = node.waiters.payments.wait(id);
-    let mut known = known;
-    loop {
-        // Taken before looking, so that no change in between is missed.
-        let changed = waiting.changed();
-        let (facts, position) = look(node, merchant, id).await?;
-        let known = *known.get_or_insert(facts.now.status);
-        if facts.now.status != known || while_waiting(timeout_at(until, changed)).await?.is_err() {
-            return Ok((facts, position));
-        }
-    }
 }
 
 async fn look(
