@@ -10,7 +10,7 @@ use tracing_subscriber::{
     EnvFilter, Layer,
     fmt::{
         FmtContext, FormatEvent, FormatFields,
-        format::{Format, Full, Json, JsonFields, Writer},
+        format::{Format, JsonFields, Writer},
     },
     registry::LookupSpan,
 };
@@ -27,26 +27,48 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if json {
-        let format = Format::default().json();
+        let format = WithRequest {
+            format: Format::default().json(),
+            put: as_first_member,
+        };
         lines
-            .event_format(InJson(format))
+            .event_format(format)
             .fmt_fields(JsonFields::new())
             .boxed()
     } else {
-        lines.event_format(InText(Format::default())).boxed()
+        let format = WithRequest {
+            format: Format::default(),
+            put: at_the_end,
+        };
+        lines.event_format(format).boxed()
     }
 }
 
-/// Text, with the request's number at the end.
-struct InText(Format<Full>);
+/// Lines in `format`, with the number of the request put in by `put`.
+struct WithRequest<F> {
+    format: Format<F>,
+    put: fn(&mut Writer<'_>, line: &str, request: &str) -> fmt::Result,
+}
 
-/// One object, with the request's number as its first member.
-struct InJson(Format<Json>);
+/// At the end of a line of text.
+fn at_the_end(writer: &mut Writer<'_>, line: &str, request: &str) -> fmt::Result {
+    let line = line.trim_end_matches('\n');
+    writeln!(writer, "{line} request={request}")
+}
 
-impl<S, N> FormatEvent<S, N> for InText
+/// As the first member of an object.
+fn as_first_member(writer: &mut Writer<'_>, line: &str, request: &str) -> fmt::Result {
+    match line.strip_prefix('{') {
+        Some(rest) => write!(writer, "{{\"request\":\"{request}\",{rest}"),
+        None => writer.write_str(line),
+    }
+}
+
+impl<S, N, F> FormatEvent<S, N> for WithRequest<F>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
     N: for<'writer> FormatFields<'writer> + 'static,
+    Format<F>: FormatEvent<S, N>,
 {
     fn format_event(
         &self,
@@ -55,36 +77,11 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let Some(number) = request::number() else {
-            return self.0.format_event(context, writer, event);
+            return self.format.format_event(context, writer, event);
         };
         let mut line = String::new();
-        self.0
+        self.format
             .format_event(context, Writer::new(&mut line), event)?;
-        let line = line.trim_end_matches('\n');
-        writeln!(writer, "{line} request={}", request::show(number))
-    }
-}
-
-impl<S, N> FormatEvent<S, N> for InJson
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-    N: for<'writer> FormatFields<'writer> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let Some(number) = request::number() else {
-            return self.0.format_event(context, writer, event);
-        };
-        let mut line = String::new();
-        self.0
-            .format_event(context, Writer::new(&mut line), event)?;
-        match line.strip_prefix('{') {
-            Some(rest) => write!(writer, "{{\"request\":\"{}\",{rest}", request::show(number)),
-            None => writer.write_str(&line),
-        }
+        (self.put)(&mut writer, &line, &request::show(number).to_string())
     }
 }
