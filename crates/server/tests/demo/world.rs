@@ -23,13 +23,13 @@ use serde_json::{Value, json};
 
 const OWN: &str = "+8613800138001";
 const STRANGER: &str = "138 0013 8077";
-const PIN: &str = "590274";
+pub const PIN: &str = "590274";
 
 fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-async fn start(data: &Path) -> Demo {
+pub async fn start(data: &Path) -> Demo {
     let args = Args {
         data: data.to_owned(),
         listen: anywhere(),
@@ -72,7 +72,7 @@ fn files(folder: &Path, address: &str, into: &mut Vec<(String, std::path::PathBu
     }
 }
 
-async fn look<T: Send + 'static>(
+pub async fn look<T: Send + 'static>(
     demo: &Demo,
     look: impl FnOnce(&State) -> T + Send + 'static,
 ) -> T {
@@ -80,7 +80,7 @@ async fn look<T: Send + 'static>(
     looked.expect("the engine answers").answer
 }
 
-fn expect(reply: Reply, status: u16) -> Value {
+pub fn expect(reply: Reply, status: u16) -> Value {
     assert_eq!(reply.status.as_u16(), status, "{}", reply.body);
     reply.body
 }
