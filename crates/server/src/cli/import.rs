@@ -325,8 +325,8 @@ impl Rejects {
     }
 
     fn take(&mut self, chunk: &Chunk, answer: &Value) -> Result<(), Failure> {
-        for rejected in answer["rejected"].as_array().into_iter().flatten() {
-            let line = rejected["line"].as_u64().unwrap_or_default();
+        for rejected in show::list(answer, "rejected")? {
+            let line = show::count(rejected, "line")?;
             let fields = [
                 line.to_string(),
                 show::text(&rejected["column"]),

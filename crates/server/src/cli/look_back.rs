@@ -6,7 +6,7 @@ use hyper::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{Failure, client::Client};
+use super::{Failure, client::Client, show};
 
 const BETWEEN: Duration = Duration::from_millis(100);
 
@@ -21,19 +21,19 @@ pub async fn follow(client: &Client, begun: &Value) -> Result<Value, Failure> {
     tokio::select! {
         outcome = wait(client, begun) => outcome,
         _ = tokio::signal::ctrl_c() => {
-            client.ask(Method::DELETE, &path(begun), None).await?;
+            client.ask(Method::DELETE, &path(begun)?, None).await?;
             Err(Failure::new("stopped"))
         }
     }
 }
 
-fn path(begun: &Value) -> String {
-    format!("/look-backs/{}", begun["id"].as_str().unwrap_or_default())
+fn path(begun: &Value) -> Result<String, Failure> {
+    Ok(format!("/look-backs/{}", show::word(begun, "id")?))
 }
 
 /// Follows one to its end, which comes even if nobody waits for it any more.
 pub async fn wait(client: &Client, begun: &Value) -> Result<Value, Failure> {
-    let path = path(begun);
+    let path = path(begun)?;
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("replaying {wide_bar} {pos}/{len} rows, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -44,8 +44,8 @@ pub async fn wait(client: &Client, begun: &Value) -> Result<Value, Failure> {
             bar.finish_and_clear();
             return Ok(seen["answer"].clone());
         }
-        bar.set_length(seen["rows_in_all"].as_u64().unwrap_or_default());
-        bar.set_position(seen["rows"].as_u64().unwrap_or_default());
+        bar.set_length(show::count(&seen, "rows_in_all")?);
+        bar.set_position(show::count(&seen, "rows")?);
         tokio::time::sleep(BETWEEN).await;
     }
 }

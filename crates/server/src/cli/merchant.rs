@@ -105,7 +105,7 @@ async fn path_of(client: &Client, merchant: &str) -> Result<String, Failure> {
         return Ok(format!("/merchants/{}", segment(merchant)));
     }
     let answer = client.get("/merchants").await?;
-    let rows = answer["data"].as_array().cloned().unwrap_or_default();
+    let rows = show::list(&answer, "data")?;
     let mut named = rows
         .iter()
         .filter(|row| row["name"].as_str() == Some(merchant));
@@ -135,14 +135,14 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
             });
             let answer = client.post("/merchants", &body).await?;
             let id = show::text(&answer["merchant"]);
-            show::outcome(json, &answer, &format!("merchant {name} {id}"));
+            show::outcome(json, &answer, &format!("merchant {name} {id}"))?;
         }
         Command::Key { merchant, label } => {
             let path = path_of(&client, &merchant).await? + "/keys";
             let answer = client.post(&path, &json!({"label": label})).await?;
-            show::outcome(json, &answer, &format!("key “{label}” of {merchant}"));
+            show::outcome(json, &answer, &format!("key “{label}” of {merchant}"))?;
             if !json {
-                println!("{}", show::text(&answer["secret"]));
+                println!("{}", show::word(&answer, "secret")?);
                 println!("This secret is shown only now.");
             }
         }
@@ -150,42 +150,42 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
             let path = path_of(&client, &merchant).await?;
             let path = format!("{path}/keys/{}/revoke", segment(&key));
             let answer = client.post(&path, &json!({})).await?;
-            show::outcome(json, &answer, &format!("key {key} revoked"));
+            show::outcome(json, &answer, &format!("key {key} revoked"))?;
         }
         Command::Plan { merchant, plan } => {
             let path = path_of(&client, &merchant).await? + "/plan";
             let answer = client.ask(Method::PUT, &path, Some(&plan.body())).await?;
-            show::outcome(json, &answer, &format!("price plan of {merchant}"));
+            show::outcome(json, &answer, &format!("price plan of {merchant}"))?;
         }
         Command::Limits { merchant, limits } => {
             let path = path_of(&client, &merchant).await? + "/limits";
             let answer = client.ask(Method::PUT, &path, Some(&limits.body())).await?;
-            show::outcome(json, &answer, &format!("limits of {merchant}"));
+            show::outcome(json, &answer, &format!("limits of {merchant}"))?;
         }
         Command::Block { merchant } => {
             let path = path_of(&client, &merchant).await? + "/block";
             let answer = client.post(&path, &json!({})).await?;
-            show::outcome(json, &answer, &format!("{merchant} blocked"));
+            show::outcome(json, &answer, &format!("{merchant} blocked"))?;
         }
         Command::Unblock { merchant } => {
             let path = path_of(&client, &merchant).await? + "/unblock";
             let answer = client.post(&path, &json!({})).await?;
-            show::outcome(json, &answer, &format!("{merchant} unblocked"));
+            show::outcome(json, &answer, &format!("{merchant} unblocked"))?;
         }
-        Command::List => list(json, &client.get("/merchants").await?),
+        Command::List => list(json, &client.get("/merchants").await?)?,
         Command::Show { merchant } => {
             let path = path_of(&client, &merchant).await?;
-            one(json, &client.get(&path).await?);
+            one(json, &client.get(&path).await?)?;
         }
     }
     Ok(())
 }
 
-fn list(json: bool, answer: &Value) {
+fn list(json: bool, answer: &Value) -> Result<(), Failure> {
     if show::as_json(json, answer) {
-        return;
+        return Ok(());
     }
-    let rows = answer["data"].as_array().cloned().unwrap_or_default();
+    let rows = show::list(answer, "data")?;
     show::table(
         &["name", "category", "status", "price plan", "id"],
         rows.iter().map(|row| {
@@ -194,11 +194,12 @@ fn list(json: bool, answer: &Value) {
                 .to_vec()
         }),
     );
+    Ok(())
 }
 
-fn one(json: bool, merchant: &Value) {
+fn one(json: bool, merchant: &Value) -> Result<(), Failure> {
     if show::as_json(json, merchant) {
-        return;
+        return Ok(());
     }
     show::facts(&[
         ("name", &merchant["name"]),
@@ -211,7 +212,7 @@ fn one(json: bool, merchant: &Value) {
         ("per day", &merchant["limits"]["per_day"]),
         ("webhook endpoints", &merchant["webhook_endpoints"]),
     ]);
-    let keys = merchant["keys"].as_array().cloned().unwrap_or_default();
+    let keys = show::list(merchant, "keys")?;
     if !keys.is_empty() {
         show::table(
             &["key", "label", "revoked"],
@@ -222,4 +223,5 @@ fn one(json: bool, merchant: &Value) {
             }),
         );
     }
+    Ok(())
 }

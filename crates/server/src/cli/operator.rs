@@ -85,12 +85,12 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
             let password = password.read(true)?;
             let body = json!({"name": name, "role": role, "password": password});
             let answer = client.post("/operators", &body).await?;
-            show::outcome(reach.json, &answer, &format!("operator {name} ({role})"));
+            show::outcome(reach.json, &answer, &format!("operator {name} ({role})"))?;
         }
         Command::Remove { name } => {
             let path = format!("/operators/{}", segment(&name));
             let answer = client.ask(Method::DELETE, &path, None).await?;
-            show::outcome(reach.json, &answer, &format!("operator {name} removed"));
+            show::outcome(reach.json, &answer, &format!("operator {name} removed"))?;
         }
         Command::Password {
             name: None,
@@ -105,7 +105,7 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
             let body = json!({"old": old, "new": password.read(true)?});
             let answer = client.ask(Method::PUT, "/me/password", Some(&body)).await?;
             client.forget_token();
-            show::outcome(reach.json, &answer, "password set; sign in again");
+            show::outcome(reach.json, &answer, "password set; sign in again")?;
         }
         Command::Password {
             name: Some(name),
@@ -115,12 +115,12 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
             let body = json!({"password": password.read(true)?});
             let path = format!("/operators/{}/password", segment(&name));
             let answer = client.ask(Method::PUT, &path, Some(&body)).await?;
-            show::outcome(reach.json, &answer, &format!("password of {name}"));
+            show::outcome(reach.json, &answer, &format!("password of {name}"))?;
         }
         Command::List => {
             let answer = client.get("/operators").await?;
             if !show::as_json(reach.json, &answer) {
-                let rows = answer["data"].as_array().cloned().unwrap_or_default();
+                let rows = show::list(&answer, "data")?;
                 show::table(
                     &["name", "role", "id"],
                     rows.iter().map(|row| {

@@ -36,7 +36,7 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
                 None => client.get(&format!("/payments/{}", segment(&id))).await?,
                 Some(at) => look_back::run(&client, &json!({"payment": id, "at": at})).await?,
             };
-            print(reach.json, &payment);
+            print(reach.json, &payment)?;
         }
         Command::List { status, limit } => {
             let mut path = format!("/payments?limit={limit}");
@@ -45,7 +45,7 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
             }
             let answer = client.get(&path).await?;
             if !show::as_json(reach.json, &answer) {
-                table(&answer["data"].as_array().cloned().unwrap_or_default());
+                table(show::list(&answer, "data")?);
             }
         }
     }
@@ -79,9 +79,9 @@ pub fn table(payments: &[Value]) {
     );
 }
 
-fn print(json: bool, payment: &Value) {
+fn print(json: bool, payment: &Value) -> Result<(), Failure> {
     if show::as_json(json, payment) {
-        return;
+        return Ok(());
     }
     show::facts(&[
         ("as of", &payment["as_of"]["at"]),
@@ -105,8 +105,7 @@ fn print(json: bool, payment: &Value) {
         ("asked at", &payment["created_at"]),
         ("deadline", &payment["deadline"]),
     ]);
-    let list = |name: &str| payment[name].as_array().cloned().unwrap_or_default();
-    let legs = list("legs");
+    let legs = show::list(payment, "legs")?;
     if !legs.is_empty() {
         show::table(
             &["source", "label", "amount", "state"],
@@ -119,10 +118,11 @@ fn print(json: bool, payment: &Value) {
     }
     show::table(
         &["at", "what", "by", "detail"],
-        list("timeline").iter().map(|step| {
+        show::list(payment, "timeline")?.iter().map(|step| {
             ["at", "what", "actor", "detail"]
                 .map(|column| show::text(&step[column]))
                 .to_vec()
         }),
     );
+    Ok(())
 }

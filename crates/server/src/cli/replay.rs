@@ -30,7 +30,7 @@ pub async fn run(reach: &Reach, args: Args) -> Result<(), Failure> {
     let begun = client.post("/replays", &asked).await?;
     let report = look_back::follow(&client, &begun).await?;
     if !show::as_json(reach.json, &report) {
-        print(&report);
+        print(&report)?;
     }
     Ok(())
 }
@@ -49,7 +49,7 @@ fn asked(text: &str, from: &str, to: &str) -> Result<Value, Failure> {
     Ok(asked)
 }
 
-fn print(report: &Value) {
+fn print(report: &Value) -> Result<(), Failure> {
     let currency = show::text(&report["currency"]);
     println!(
         "{} to {}: {} requests and {} approvals decided again",
@@ -60,7 +60,7 @@ fn print(report: &Value) {
     );
     if report["same"] == true {
         println!("Everything would have been as it was.");
-        return;
+        return Ok(());
     }
     for (name, words) in [
         ("stopped", "would have been vetoed"),
@@ -70,7 +70,7 @@ fn print(report: &Value) {
             "would have been asked of the payer, whose answer nobody knows",
         ),
     ] {
-        let rows = report[name].as_array().cloned().unwrap_or_default();
+        let rows = show::list(report, name)?;
         if rows.is_empty() {
             continue;
         }
@@ -84,10 +84,7 @@ fn print(report: &Value) {
             }),
         );
     }
-    let other = report["other_reason"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let other = show::list(report, "other_reason")?;
     if !other.is_empty() {
         println!("\nVetoed either way, by another reason:");
         show::table(
@@ -108,7 +105,7 @@ fn print(report: &Value) {
             row
         })
     };
-    let merchants = report["merchants"].as_array().cloned().unwrap_or_default();
+    let merchants = show::list(report, "merchants")?;
     let rows = merchants
         .iter()
         .flat_map(|merchant| line(show::text(&merchant["name"]), merchant))
@@ -118,6 +115,7 @@ fn print(report: &Value) {
         rows,
     );
     println!("Not known: what payers and merchants would have done otherwise.");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
             }
             let body = json!({"rules": rules});
             let answer = client.ask(Method::PUT, "/rules", Some(&body)).await?;
-            show::outcome(reach.json, &answer, "rules");
+            show::outcome(reach.json, &answer, "rules")?;
         }
     }
     Ok(())

@@ -42,8 +42,7 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
                 }
                 Some(at) => look_back::run(&client, &json!({"subscriber": who, "at": at})).await?,
             };
-            print(reach.json, &person);
-            return Ok(());
+            return print(reach.json, &person);
         }
         Command::Block { who } => (who, "block", "subscriber blocked"),
         Command::Unblock { who } => (who, "unblock", "subscriber unblocked"),
@@ -53,13 +52,13 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
     };
     let path = format!("/subscribers/{}/{action}", segment(&who));
     let answer = client.post(&path, &json!({})).await?;
-    show::outcome(reach.json, &answer, what);
+    show::outcome(reach.json, &answer, what)?;
     Ok(())
 }
 
-fn print(json: bool, person: &Value) {
+fn print(json: bool, person: &Value) -> Result<(), Failure> {
     if show::as_json(json, person) {
-        return;
+        return Ok(());
     }
     show::facts(&[
         ("as of", &person["as_of"]["at"]),
@@ -85,8 +84,7 @@ fn print(json: bool, person: &Value) {
         ("PIN locked", &person["pin"]["locked"]),
         ("PIN tries left", &person["pin"]["tries_left"]),
     ]);
-    let list = |name: &str| person[name].as_array().cloned().unwrap_or_default();
-    let grants = list("grants");
+    let grants = show::list(person, "grants")?;
     if !grants.is_empty() {
         show::table(
             &["grant", "available", "held", "expires"],
@@ -97,7 +95,7 @@ fn print(json: bool, person: &Value) {
             }),
         );
     }
-    let devices = list("devices");
+    let devices = show::list(person, "devices")?;
     if !devices.is_empty() {
         show::table(
             &["device", "status", "since", "id"],
@@ -108,7 +106,8 @@ fn print(json: bool, person: &Value) {
             }),
         );
     }
-    super::payment::table(&list("payments"));
+    super::payment::table(show::list(person, "payments")?);
+    Ok(())
 }
 
 #[derive(clap::Args, Debug)]
@@ -127,6 +126,6 @@ pub async fn adjust(reach: &Reach, args: Adjust) -> Result<(), Failure> {
     let path = format!("/subscribers/{}/adjust", segment(&args.who));
     let body = json!({"amount": args.amount, "reason": args.reason});
     let answer = reach.client()?.post(&path, &body).await?;
-    show::outcome(reach.json, &answer, &format!("adjusted by {}", args.amount));
+    show::outcome(reach.json, &answer, &format!("adjusted by {}", args.amount))?;
     Ok(())
 }

@@ -14,7 +14,7 @@ pub async fn list(reach: &Reach) -> Result<(), Failure> {
     if show::as_json(reach.json, &answer) {
         return Ok(());
     }
-    let rows = answer["data"].as_array().cloned().unwrap_or_default();
+    let rows = show::list(&answer, "data")?;
     if rows.is_empty() {
         println!("Nothing waits for a person.");
         return Ok(());
@@ -35,7 +35,7 @@ pub async fn decide(reach: &Reach, proposal: &str, approve: bool) -> Result<(), 
     let verb = if approve { "approve" } else { "reject" };
     let path = format!("/proposals/{}/{verb}", segment(proposal));
     let answer = reach.client()?.post(&path, &json!({})).await?;
-    show::outcome(reach.json, &answer, proposal);
+    show::outcome(reach.json, &answer, proposal)?;
     Ok(())
 }
 
@@ -54,6 +54,6 @@ pub async fn effect(reach: &Reach, command: Effect) -> Result<(), Failure> {
     };
     let path = format!("/effects/{}/{action}", segment(&effect));
     let answer = reach.client()?.post(&path, &json!({})).await?;
-    show::outcome(reach.json, &answer, &format!("{effect} {action}"));
+    show::outcome(reach.json, &answer, &format!("{effect} {action}"))?;
     Ok(())
 }
