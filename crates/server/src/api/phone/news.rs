@@ -4,7 +4,7 @@
 //!   durable batch ──touched──▶ ids ──one look at the state──▶ what those who listen may see ──▶ notices
 //! ```
 //! A notice tells how something stands now, not how it changed, so a repeated or late one does no harm. A phone that names the last
-//! one it heard, here or at another node, is told first what came since ([`News::since`]). **Invariants:**
+//! one it heard, here or at another node, is told first what came since ([`since`]). **Invariants:**
 //! where nobody listens nothing is looked at; who falls behind is hung up on and fetches anew; at most
 //! [`STREAMS_PER_DEVICE`] streams of a device are open, the newest ones.
 
