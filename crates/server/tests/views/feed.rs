@@ -114,6 +114,7 @@ fn request(number: NumberHash, key: u8) -> Command {
 #[tokio::test]
 async fn a_stranger_a_vetoed_payer_and_a_silent_one_look_alike() {
     let mut scenario = Scenario::begin(8);
+    scenario.seals_days = false;
     let client = Actor::Client(MerchantId(1), ClientKeyId(1));
     let (stranger, without_phone, silent) = (
         NumberHash([201; 16]),

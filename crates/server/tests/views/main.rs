@@ -120,6 +120,7 @@ async fn connect(path: &Path) -> SqliteConnection {
 
 fn lived(seed: u64) -> Scenario {
     let mut scenario = Scenario::begin(seed);
+    scenario.seals_days = false;
     scenario.live(700);
     scenario
 }

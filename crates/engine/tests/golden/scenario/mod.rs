@@ -47,6 +47,8 @@ pub struct Scenario {
     random: u64,
     keys: u64,
     rows: Vec<Row>,
+    /// Now and then a day is sealed, with a made-up signature.
+    pub seals_days: bool,
 }
 
 impl Scenario {
@@ -58,6 +60,7 @@ impl Scenario {
             random: seed,
             keys: 0,
             rows: Vec::new(),
+            seals_days: true,
         };
         scenario.staff();
         scenario.merchants();
