@@ -2,6 +2,8 @@
 //!
 //! Fields are numbered, so that an old journal stays readable: a number never changes its meaning and is never used again.
 
+use std::borrow::Cow;
+
 use minicbor::{Decode, Encode};
 
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
     merchant::{ClientEvent, MerchantEvent},
     money::Currency,
     operator::OperatorEvent,
-    payment::PaymentEvent,
+    payment::{Charged, PaymentEvent},
     sealed_day::SealedDay,
     session::SessionEvent,
     state::State,
@@ -92,6 +94,21 @@ pub enum Event {
     /// From level 2.
     #[n(18)]
     Archive(#[n(0)] ArchiveEvent),
+    /// A whole charge; from level 2.
+    #[n(20)]
+    Charged(#[n(0)] Charged),
+}
+
+impl Event {
+    /// What followers look at: the event itself, or the steps of one that stands for several.
+    pub fn steps(&self, moment: &Moment) -> impl Iterator<Item = Cow<'_, Event>> {
+        let (one, several) = match self {
+            Self::Charged(charged) => (None, Some(charged.steps(moment))),
+            one => (Some(Cow::Borrowed(one)), None),
+        };
+        let several = several.into_iter().flatten().map(Cow::Owned);
+        one.into_iter().chain(several)
+    }
 }
 
 /// [`Due`], as it is written down.
@@ -184,6 +201,7 @@ pub fn evolve(state: &mut State, moment: &Moment, event: &Event) {
         Event::Merchant(event) => crate::merchant::evolve(state, event),
         Event::Client(event) => crate::merchant::evolve_client(state, event),
         Event::Payment(event) => crate::payment::evolve(state, moment, event),
+        Event::Charged(charged) => crate::payment::evolve_charged(state, moment, charged),
         Event::Effect(event) => crate::funding::evolve_effect(state, moment, event),
         Event::Mandate(event) => crate::mandate::evolve(state, moment, event),
         Event::Grant(event) => crate::grant::evolve(state, event),

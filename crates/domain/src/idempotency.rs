@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 
 use minicbor::{Decode, Encode};
-use rustc_hash::FxHashMap;
 
 use crate::{
     Event,
@@ -14,6 +13,7 @@ use crate::{
     mandate::MandateStatus,
     operator::Done,
     payment::{ClientPaymentRefusal, RefundStatus, Snapshot},
+    sharded::Sharded,
     state::State,
     time::{HOUR, MINUTE, Moment, Timestamp},
 };
@@ -50,7 +50,7 @@ struct Kept {
 /// Keys of the last day or more.
 #[derive(Clone, Debug, Default)]
 pub struct Repeats {
-    kept: FxHashMap<RepeatKey, Kept>,
+    kept: Sharded<RepeatKey, Kept>,
     order: VecDeque<(Timestamp, RepeatKey)>,
 }
 
@@ -135,17 +135,11 @@ pub(crate) fn due(state: &State, moment: &Moment) -> Vec<Event> {
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &RepeatEvent) {
     match event {
         RepeatEvent::Used { key, body, answer } => {
-            if state.repeats.order.is_empty() {
-                schedule(state, moment.now);
-            }
-            state.repeats.kept.insert(
-                *key,
-                Kept {
-                    body: *body,
-                    answer: answer.clone(),
-                },
-            );
-            state.repeats.order.push_back((moment.now, *key));
+            let repeat = Repeat {
+                key: *key,
+                body: *body,
+            };
+            state.keep_answer(moment, repeat, answer.clone());
         }
         RepeatEvent::Forgotten { before } => {
             while let Some((at, key)) = state.repeats.order.front().copied()
@@ -158,6 +152,18 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &RepeatEvent) {
                 schedule(state, oldest);
             }
         }
+    }
+}
+
+impl State {
+    /// What a key got.
+    pub(crate) fn keep_answer(&mut self, moment: &Moment, repeat: Repeat, answer: Recorded) {
+        if self.repeats.order.is_empty() {
+            schedule(self, moment.now);
+        }
+        let Repeat { key, body } = repeat;
+        self.repeats.kept.insert(key, Kept { body, answer });
+        self.repeats.order.push_back((moment.now, key));
     }
 }
 

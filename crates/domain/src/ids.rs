@@ -3,7 +3,11 @@
 //! Inside, an id is a number that counts up: it is short in the journal and quick to look up. Outside it is shown only
 //! through a keyed permutation made at the edge, so that it reveals no volume.
 
+use std::sync::Arc;
+
 use minicbor::{Decode, Encode};
+
+use crate::sequence::Counted;
 
 macro_rules! counted {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -11,6 +15,16 @@ macro_rules! counted {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
         #[cbor(transparent)]
         pub struct $name(#[n(0)] pub u64);
+
+        impl Counted for $name {
+            fn number(self) -> u64 {
+                self.0
+            }
+
+            fn numbered(number: u64) -> Self {
+                Self(number)
+            }
+        }
     )*};
 }
 
@@ -103,7 +117,7 @@ opaque! {
 
 /// Bytes that only the edge can read: text sealed under the key of one subject.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Sealed(pub Box<[u8]>);
+pub struct Sealed(pub Arc<[u8]>);
 
 impl std::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -124,6 +138,12 @@ impl<C> Encode<C> for Sealed {
 impl<'b, C> Decode<'b, C> for Sealed {
     fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         Ok(Sealed(d.bytes()?.into()))
+    }
+}
+
+impl From<&[u8]> for Sealed {
+    fn from(bytes: &[u8]) -> Self {
+        Sealed(bytes.into())
     }
 }
 

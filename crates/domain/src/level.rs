@@ -15,8 +15,11 @@ use crate::{Event, State};
 /// | level | what it adds |
 /// |---|---|
 /// | 1 | the first release |
-/// | 2 | `LevelActivated`, what leaves for the archive and comes back |
+/// | 2 | `LevelActivated`, `Charged`, what leaves for the archive and comes back |
 pub const LEVEL: u32 = 2;
+
+/// From this level on a charge is one event.
+pub(crate) const CHARGED: u32 = 2;
 
 /// Of journals that do not say one yet.
 const FIRST: u32 = 1;

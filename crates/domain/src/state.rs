@@ -22,7 +22,9 @@ use crate::{
     payment::{ClientPaymentRefusal, Payment, Refund},
     risk::Rules,
     sealed_day::SealedDay,
+    sequence::Sequence,
     session::EndedSessions,
+    sharded::Sharded,
     subscriber::{Device, Enrolment, Subscriber, is_active_device_of},
     time::Moment,
 };
@@ -44,7 +46,10 @@ pub struct Settings {
 
 /// Things that are numbered one after the other and never go away.
 #[derive(Clone, Debug)]
-pub struct Numbered<T>(Vec<T>);
+pub struct Numbered<T>(Vec<Vec<T>>);
+
+/// Things on one page of [`Numbered`].
+const PAGE: usize = 256;
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
@@ -54,23 +59,34 @@ impl<T> Default for Numbered<T> {
 
 impl<T> Numbered<T> {
     fn at(&self, id: u64) -> Option<&T> {
-        usize::try_from(id.checked_sub(1)?)
-            .ok()
-            .and_then(|place| self.0.get(place))
+        let place = usize::try_from(id.checked_sub(1)?).ok()?;
+        self.0.get(place / PAGE)?.get(place % PAGE)
     }
 
     fn at_mut(&mut self, id: u64) -> Option<&mut T> {
-        usize::try_from(id.checked_sub(1)?)
-            .ok()
-            .and_then(|place| self.0.get_mut(place))
+        let place = usize::try_from(id.checked_sub(1)?).ok()?;
+        self.0.get_mut(place / PAGE)?.get_mut(place % PAGE)
+    }
+
+    fn push(&mut self, thing: T) {
+        match self.0.last_mut() {
+            // A page never grows: what is on it stays where it is.
+            Some(page) if page.len() < PAGE => page.push(thing),
+            _ => {
+                let mut page = Vec::with_capacity(PAGE);
+                page.push(thing);
+                self.0.push(page);
+            }
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.0.iter()
+        self.0.iter().flatten()
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        let full = self.0.len().saturating_sub(1) * PAGE;
+        full + self.0.last().map_or(0, Vec::len)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -78,11 +94,11 @@ impl<T> Numbered<T> {
     }
 
     pub(crate) fn reserve(&mut self, count: usize) {
-        self.0.reserve(count);
+        self.0.reserve(count.div_ceil(PAGE));
     }
 
     fn next(&self) -> u64 {
-        self.0.len() as u64 + 1
+        self.len() as u64 + 1
     }
 }
 
@@ -104,7 +120,7 @@ macro_rules! numbered {
 
             pub(crate) fn insert(&mut self, thing: $thing) {
                 assert_eq!(thing.id, self.next_id(), "ids are given out in order");
-                self.0.push(thing);
+                self.push(thing);
             }
         }
     };
@@ -121,14 +137,14 @@ pub struct State {
     pub subscribers: Numbered<Subscriber>,
     pub merchants: Numbered<Merchant>,
     pub operators: Operators,
-    pub numbers: FxHashMap<NumberHash, SubscriberId>,
-    pub devices: FxHashMap<DeviceId, Device>,
+    pub numbers: Sharded<NumberHash, SubscriberId>,
+    pub devices: Sequence<DeviceId, Device>,
     pub enrolments: FxHashMap<EnrolmentId, Enrolment>,
     pub number_enrolments: FxHashMap<NumberHash, u32>,
-    pub lots: FxHashMap<LotId, Lot>,
-    pub mandates: FxHashMap<MandateId, Mandate>,
-    pub payments: FxHashMap<PaymentId, Payment>,
-    pub refunds: FxHashMap<RefundId, Refund>,
+    pub lots: Sequence<LotId, Lot>,
+    pub mandates: Sequence<MandateId, Mandate>,
+    pub payments: Sequence<PaymentId, Payment>,
+    pub refunds: Sequence<RefundId, Refund>,
     /// What is wanted of the outside world and not settled.
     pub effects: FxHashMap<EffectId, Effect>,
     pub repeats: Repeats,
@@ -160,14 +176,14 @@ impl Default for State {
             subscribers: Numbered::default(),
             merchants: Numbered::default(),
             operators: Operators::default(),
-            numbers: FxHashMap::default(),
-            devices: FxHashMap::default(),
+            numbers: Sharded::default(),
+            devices: Sequence::default(),
             enrolments: FxHashMap::default(),
             number_enrolments: FxHashMap::default(),
-            lots: FxHashMap::default(),
-            mandates: FxHashMap::default(),
-            payments: FxHashMap::default(),
-            refunds: FxHashMap::default(),
+            lots: Sequence::default(),
+            mandates: Sequence::default(),
+            payments: Sequence::default(),
+            refunds: Sequence::default(),
             effects: FxHashMap::default(),
             repeats: Repeats::default(),
             archive: Archive::default(),
@@ -217,13 +233,19 @@ impl State {
             .any(|device| is_active_device_of(self, *device, subscriber.id))
     }
 
-    /// Writes an entry down. The only way to: what follows from balances is kept beside them.
+    /// Writes an entry down.
     pub(crate) fn post(&mut self, entry: &Entry) {
-        self.book.post(entry);
         for leg in entry.legs() {
-            if let Account::Grant(lot) = leg.account {
-                grant::follow_money(self, lot);
-            }
+            self.post_leg(leg.account, leg.minor);
+        }
+    }
+
+    /// One leg of an entry; whoever writes one down does so with the others. The only way to: what follows from balances is kept
+    /// beside them.
+    pub(crate) fn post_leg(&mut self, account: Account, minor: i64) {
+        self.book.add(account, minor);
+        if let Account::Grant(lot) = account {
+            grant::follow_money(self, lot);
         }
     }
 

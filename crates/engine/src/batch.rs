@@ -1,5 +1,7 @@
 //! A batch: what one append makes durable.
 
+use std::borrow::Cow;
+
 use minicbor::{Decode, Encode};
 use paytone_domain::{Actor, Event, time::Moment};
 
@@ -76,6 +78,16 @@ pub enum BatchError {
 }
 
 impl Batch {
+    /// What followers look at, in order: each event, or its steps where it stands for several.
+    pub fn steps(&self) -> impl Iterator<Item = Cow<'_, Event>> {
+        self.items.iter().flat_map(|item| self.steps_of(item))
+    }
+
+    pub fn steps_of<'a>(&'a self, item: &'a Item) -> impl Iterator<Item = Cow<'a, Event>> {
+        let events = item.events.iter();
+        events.flat_map(|event| event.steps(&self.moment))
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         minicbor::to_vec(self).expect("writing to memory does not fail")
     }
@@ -90,6 +102,61 @@ impl Batch {
             });
         }
         Ok(batch)
+    }
+}
+
+/// The items of a batch that is still open, written down one by one: when it is closed, little is left to do.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+/// [`Batch`], as it is encoded.
+#[derive(Encode)]
+struct Whole<'a> {
+    #[n(0)]
+    moment: &'a Moment,
+    #[n(1)]
+    level: u32,
+    #[n(2)]
+    items: &'a Written,
+    #[n(3)]
+    note: &'a Option<LeadNote>,
+}
+
+impl<C> Encode<C> for Written {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(self.count)?;
+        let written = e.writer_mut().write_all(&self.bytes);
+        written.map_err(minicbor::encode::Error::write)
+    }
+}
+
+impl Written {
+    pub fn push(&mut self, item: &Item) {
+        self.count += 1;
+        minicbor::encode(item, &mut self.bytes).expect("writing to memory does not fail");
+    }
+
+    /// What `batch`, whose items these are, is as bytes; begins again with none.
+    pub fn finish(&mut self, batch: &Batch) -> Vec<u8> {
+        debug_assert_eq!(self.count, batch.items.len() as u64, "all were written");
+        let whole = Whole {
+            moment: &batch.moment,
+            level: batch.level,
+            items: self,
+            note: &batch.note,
+        };
+        let mut body = Vec::with_capacity(self.bytes.len() + 128);
+        minicbor::encode(&whole, &mut body).expect("writing to memory does not fail");
+        self.count = 0;
+        self.bytes.clear();
+        body
     }
 }
 
@@ -144,6 +211,30 @@ mod tests {
         // The batch that activates it can be read by those who know it alone.
         assert_eq!(say(&mut core), LEVEL);
         assert_eq!(say(&mut core), LEVEL);
+    }
+
+    #[test]
+    fn what_is_written_item_by_item_is_what_the_batch_encodes_to() {
+        let row = begun(LEVEL);
+        let mut batch = Batch::decode(&row.body).expect("a batch");
+        let mut written = Written::default();
+        for count in 0..40 {
+            for note in [
+                None,
+                Some(LeadNote {
+                    node: "a".to_owned(),
+                    says: Says::Lives,
+                    shows: None,
+                }),
+            ] {
+                batch.note = note;
+                batch.items = vec![batch.items.first().expect("an item").clone(); count.max(1)];
+                batch.items.iter().for_each(|item| written.push(item));
+                assert_eq!(written.finish(&batch), batch.encode());
+            }
+        }
+        batch.items.clear();
+        assert_eq!(written.finish(&batch), batch.encode());
     }
 
     #[test]

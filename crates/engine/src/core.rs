@@ -7,7 +7,7 @@ use paytone_domain::{
 use paytone_journal::{Row, Tip};
 
 use crate::{
-    batch::{Batch, BatchError, Item, LeadNote},
+    batch::{Batch, BatchError, Item, LeadNote, Written},
     digest::show_part,
 };
 
@@ -21,6 +21,8 @@ pub struct Core {
     open: Batch,
     /// The part of the state that the open batch shows once it is sealed.
     shows: Option<u64>,
+    /// Its items.
+    written: Written,
 }
 
 /// A batch that is closed and on its way to be durable.
@@ -45,6 +47,7 @@ impl Core {
                 note: None,
             },
             shows: None,
+            written: Written::default(),
         }
     }
 
@@ -121,11 +124,13 @@ impl Core {
             evolve(&mut self.state, &self.open.moment, event);
         }
         if !decision.events.is_empty() {
-            self.open.items.push(Item {
+            let item = Item {
                 actor,
                 cause,
                 events: decision.events,
-            });
+            };
+            self.written.push(&item);
+            self.open.items.push(item);
         }
         if initializes {
             self.set_calendar();
@@ -215,7 +220,7 @@ impl Core {
             items,
             note,
         };
-        let row = Row::seal(self.tip, self.epoch, batch_id, batch.encode());
+        let row = Row::seal(self.tip, self.epoch, batch_id, self.written.finish(&batch));
         self.tip = Some(row.tip());
         Some(Sealed { row, batch })
     }

@@ -75,7 +75,8 @@ impl Follower {
             )
         })?;
         self.last = Some(batch.moment);
-        for event in batch.items.iter().flat_map(|item| &item.events) {
+        for event in batch.steps() {
+            let event = &*event;
             self.left.add(self.state.leaving(event));
             if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
                 self.left.returned(copy.payment.id);

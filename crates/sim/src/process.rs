@@ -3,6 +3,7 @@
 //! The same step functions as in production; only threads, sockets and disks are played. **Invariant:** a crash loses all
 //! that is here and nothing that the journal has.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -79,9 +80,14 @@ pub fn without_keys(journal: &mut MemoryJournal) -> Result<Core, Violation> {
     let mut core = Core::new();
     for mut row in rows(journal, 0)? {
         let mut batch = Batch::decode(&row.body).map_err(journal_violation)?;
+        let moment = batch.moment;
         for item in &mut batch.items {
-            item.events
-                .retain(|event| !matches!(event, Event::Repeat(_)));
+            let events = std::mem::take(&mut item.events);
+            let steps = events.iter().flat_map(|event| event.steps(&moment));
+            item.events = steps
+                .filter(|event| !matches!(**event, Event::Repeat(_)))
+                .map(Cow::into_owned)
+                .collect();
         }
         row.body = batch.encode();
         core.apply(&row).map_err(journal_violation)?;

@@ -122,6 +122,12 @@ pub struct Share {
     pub amount: Amount,
 }
 
+impl Share {
+    pub fn is_external(&self) -> bool {
+        self.source.is_external()
+    }
+}
+
 /// A share under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct FundingLeg {

@@ -1,10 +1,14 @@
 //! What every account holds now.
 
 use minicbor::{Decode, Encode};
-use rustc_hash::FxHashMap;
 
 use super::{Account, Entry};
-use crate::money::Amount;
+use crate::{
+    ids::{LotId, MerchantId, SubscriberId},
+    money::Amount,
+    sequence::Sequence,
+    sharded::Sharded,
+};
 
 /// What is on an account, and how much of it is reserved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -24,12 +28,21 @@ impl Balance {
 /// All balances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Book {
-    balances: FxHashMap<Account, Balance>,
+    cash: Sequence<SubscriberId, Balance>,
+    grants: Sequence<LotId, Balance>,
+    payable: Sequence<MerchantId, Balance>,
+    others: Sharded<Account, Balance>,
 }
 
 impl Book {
     pub fn balance(&self, account: Account) -> Balance {
-        self.balances.get(&account).copied().unwrap_or_default()
+        let balance = match account {
+            Account::SubscriberCash(id) => self.cash.get(&id),
+            Account::Grant(id) => self.grants.get(&id),
+            Account::MerchantPayable(id) => self.payable.get(&id),
+            other => self.others.get(&other),
+        };
+        balance.copied().unwrap_or_default()
     }
 
     pub fn available(&self, account: Account) -> Amount {
@@ -43,16 +56,26 @@ impl Book {
     /// stop rather than write it down.
     pub fn post(&mut self, entry: &Entry) {
         for leg in entry.legs() {
-            let balance = self.balances.entry(leg.account).or_default();
-            balance.posted += leg.minor;
-            assert!(
-                !leg.account.is_spendable() || balance.posted >= balance.held,
-                "{:?} would hold {} with only {} on it",
-                leg.account,
-                balance.held,
-                balance.posted
-            );
+            self.add(leg.account, leg.minor);
         }
+    }
+
+    /// One leg of an entry; nothing is not written down. Whoever adds one adds the others as well.
+    ///
+    /// # Panics
+    /// As [`Self::post`].
+    pub(crate) fn add(&mut self, account: Account, minor: i64) {
+        if minor == 0 {
+            return;
+        }
+        let balance = self.of_mut(account);
+        balance.posted += minor;
+        assert!(
+            !account.is_spendable() || balance.posted >= balance.held,
+            "{account:?} would hold {} with only {} on it",
+            balance.held,
+            balance.posted
+        );
     }
 
     /// Reserves `amount`.
@@ -60,7 +83,7 @@ impl Book {
     /// # Panics
     /// If a spendable account has not that much available.
     pub fn hold(&mut self, account: Account, amount: Amount) {
-        let balance = self.balances.entry(account).or_default();
+        let balance = self.of_mut(account);
         balance.held += amount.minor();
         assert!(
             !account.is_spendable() || balance.posted >= balance.held,
@@ -73,32 +96,58 @@ impl Book {
     /// # Panics
     /// If less is held.
     pub fn release(&mut self, account: Account, amount: Amount) {
-        let balance = self.balances.entry(account).or_default();
+        let balance = self.of_mut(account);
         balance.held -= amount.minor();
         assert!(balance.held >= 0, "{account:?} released more than was held");
     }
 
     /// A balance as it was; false if there is one already.
     pub(crate) fn restore(&mut self, account: Account, balance: Balance) -> bool {
-        self.balances.insert(account, balance).is_none()
+        let before = match account {
+            Account::SubscriberCash(id) => self.cash.insert(id, balance),
+            Account::Grant(id) => self.grants.insert(id, balance),
+            Account::MerchantPayable(id) => self.payable.insert(id, balance),
+            other => self.others.insert(other, balance),
+        };
+        before.is_none()
     }
 
-    pub(crate) fn reserve(&mut self, count: usize) {
-        self.balances.reserve(count);
+    /// Whether an account's number is absurdly far from all others.
+    pub(crate) fn is_too_far(&self, account: Account) -> bool {
+        match account {
+            Account::SubscriberCash(id) => self.cash.is_too_far(id),
+            Account::Grant(id) => self.grants.is_too_far(id),
+            Account::MerchantPayable(id) => self.payable.is_too_far(id),
+            _ => false,
+        }
+    }
+
+    fn of_mut(&mut self, account: Account) -> &mut Balance {
+        match account {
+            Account::SubscriberCash(id) => self.cash.of(id),
+            Account::Grant(id) => self.grants.of(id),
+            Account::MerchantPayable(id) => self.payable.of(id),
+            other => self.others.of(other),
+        }
     }
 
     /// Every account with what is on it, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (Account, Balance)> + '_ {
-        self.balances
-            .iter()
-            .map(|(account, balance)| (*account, *balance))
+        let cash = self.cash.iter();
+        let grants = self.grants.iter();
+        let payable = self.payable.iter();
+        let cash = cash.map(|(id, balance)| (Account::SubscriberCash(id), *balance));
+        let grants = grants.map(|(id, balance)| (Account::Grant(id), *balance));
+        let payable = payable.map(|(id, balance)| (Account::MerchantPayable(id), *balance));
+        let others = self.others.iter();
+        let others = others.map(|(account, balance)| (*account, *balance));
+        cash.chain(grants).chain(payable).chain(others)
     }
 
     /// Sum over all accounts; zero at all times.
     pub fn total(&self) -> i128 {
-        self.balances
-            .values()
-            .map(|balance| i128::from(balance.posted))
+        self.iter()
+            .map(|(_, balance)| i128::from(balance.posted))
             .sum()
     }
 }

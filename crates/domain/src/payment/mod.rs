@@ -19,6 +19,7 @@
 
 mod approve;
 mod capture;
+mod charged;
 mod end;
 mod evolve;
 mod refund;
@@ -26,8 +27,11 @@ mod request;
 
 use minicbor::{Decode, Encode};
 
+pub use charged::Charged;
+
 pub(crate) use approve::approve;
 pub(crate) use capture::{capture, due_capture};
+pub(crate) use charged::evolve as evolve_charged;
 pub(crate) use end::{cancel, due_payment, end_all_of, refuse};
 pub(crate) use evolve::{evolve, leg_settled, refund_completed};
 pub(crate) use refund::refund;

@@ -1,15 +1,16 @@
 //! A merchant asks for a payment, with a prompt or under a mandate.
 
 use super::{
-    CaptureMode, ClientPaymentRefusal, PayerRef, Payment, PaymentEvent, PaymentRequest, Status,
-    Whose, approve::fund, capture::authorize,
+    CaptureMode, Charged, ClientPaymentRefusal, PayerRef, Payment, PaymentEvent, PaymentRequest,
+    Status, Whose, approve::fund, capture::authorize,
 };
 use crate::{
     Answer, Decision, Event,
     approval::MatchCodes,
-    funding,
+    funding::{self, Share},
     idempotency::{Known, Recorded, Repeat, RepeatEvent},
     ids::PaymentId,
+    level,
     mandate::Mandate,
     merchant::Merchant,
     money::Amount,
@@ -56,11 +57,14 @@ pub(crate) fn repeated(
         }
         Err(refusal) => (Answer::ClientRefused(refusal), Recorded::Refused(refusal)),
     };
-    events.push(Event::Repeat(RepeatEvent::Used {
-        key: repeat.key,
-        body: repeat.body,
-        answer: recorded,
-    }));
+    // A charge says so itself.
+    if !matches!(events.last(), Some(Event::Charged(_))) {
+        events.push(Event::Repeat(RepeatEvent::Used {
+            key: repeat.key,
+            body: repeat.body,
+            answer: recorded,
+        }));
+    }
     Decision { answer, events }
 }
 
@@ -239,6 +243,17 @@ fn charged(
         (None, Some(payer)) => funding::plan(state, moment, payer, merchant, request.amount)
             .ok_or(Veto::InsufficientFunds),
         (veto, _) => Err(veto.unwrap_or(Veto::MandateNotActive)),
+    };
+    let in_one = state.level() >= level::CHARGED && request.capture == CaptureMode::Automatic;
+    let shares = match (shares, payer) {
+        (Ok(shares), Some(payer)) if in_one && !shares.iter().any(Share::is_external) => {
+            let plan = &merchant.plan;
+            let charged = Charged::new(state, request, payer.id, mandate.id, plan, shares);
+            let payment = charged.payment(moment);
+            events.push(Event::Charged(charged));
+            return payment;
+        }
+        (shares, _) => shares,
     };
     let reference_hash = request.reference_hash;
     let mut payment = new_payment(state, moment, payer, request, None, Some(mandate));

@@ -15,6 +15,7 @@ use crate::{
     ids::{BodyHash, RepeatKey, SessionId},
     ledger::{Account, Balance, Book},
     merchant::Merchant,
+    sequence::{Counted, Sequence},
     session::EndedSessions,
     state::Numbered,
     subscriber::Subscriber,
@@ -73,6 +74,30 @@ where
 
     fn take(&mut self, key: K) -> Result<(), &'static str> {
         once(self.insert(key))
+    }
+}
+
+impl<I, T> Container for Sequence<I, T>
+where
+    I: Counted + Encode<()> + for<'b> Decode<'b, ()>,
+    T: Encode<()> + for<'b> Decode<'b, ()>,
+{
+    type Thing = (I, T);
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn write<E>(&self, out: &mut Writer<'_, E>) -> Result<(), E> {
+        self.iter().try_for_each(|thing| out.thing(thing))
+    }
+
+    fn take(&mut self, (id, thing): (I, T)) -> Result<(), &'static str> {
+        // They come in order: a page too far would be memory for what is not there.
+        if self.is_too_far(id) {
+            return Err("its number is too far from the one before");
+        }
+        once(self.insert(id, thing).is_none())
     }
 }
 
@@ -158,13 +183,12 @@ impl Container for Book {
             .try_for_each(|balance| out.thing(balance))
     }
 
-    fn reserve(&mut self, count: usize) {
-        Book::reserve(self, count);
-    }
-
     fn take(&mut self, (account, balance): Self::Thing) -> Result<(), &'static str> {
         if balance.held < 0 || (account.is_spendable() && balance.posted < balance.held) {
             return Err("more is held than there is");
+        }
+        if self.is_too_far(account) {
+            return Err("its number is too far from the one before");
         }
         once(self.restore(account, balance))
     }

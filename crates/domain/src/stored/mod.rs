@@ -34,6 +34,7 @@ use crate::{
     payment::{Payment, Refund},
     risk::Rules,
     sealed_day::SealedDay,
+    sequence::Sequence,
     session::EndedSessions,
     state::{Numbered, Settings, State},
     subscriber::{Device, Enrolment, Subscriber},
@@ -164,12 +165,12 @@ sections! {
     4 Operators: std::collections::BTreeMap<OperatorId, Operator> = operators.by_id;
     5 Proposals: std::collections::BTreeMap<ProposalId, Proposal> = operators.proposals;
     6 Imported: rustc_hash::FxHashSet<u64> = operators.imported;
-    7 Devices: FxHashMap<DeviceId, Device> = devices;
+    7 Devices: Sequence<DeviceId, Device> = devices;
     8 Enrolments: FxHashMap<EnrolmentId, Enrolment> = enrolments;
-    9 Lots: FxHashMap<LotId, Lot> = lots;
-    10 Mandates: FxHashMap<MandateId, Mandate> = mandates;
-    11 Payments: FxHashMap<PaymentId, Payment> = payments;
-    12 Refunds: FxHashMap<RefundId, Refund> = refunds;
+    9 Lots: Sequence<LotId, Lot> = lots;
+    10 Mandates: Sequence<MandateId, Mandate> = mandates;
+    11 Payments: Sequence<PaymentId, Payment> = payments;
+    12 Refunds: Sequence<RefundId, Refund> = refunds;
     13 Effects: FxHashMap<EffectId, Effect> = effects;
     14 Repeats: Repeats = repeats;
     15 EndedSessions: EndedSessions = ended_sessions;

@@ -198,17 +198,26 @@ impl World {
         );
     }
 
-    /// Evolves the journal from nothing: the state must come out the same in every part.
+    /// Evolves the journal from nothing, its events as they are and in their steps: the state must come out the same in every
+    /// part.
     pub fn replay(&self) {
-        let mut again = State::default();
+        let (mut again, mut in_steps) = (State::default(), State::default());
         for (moment, bytes) in &self.journal {
             let event: Event = minicbor::decode(bytes).expect("an event decodes");
             evolve(&mut again, moment, &event);
+            for step in event.steps(moment) {
+                evolve(&mut in_steps, moment, &step);
+            }
         }
         assert_eq!(again.book, self.state.book, "replay gives the same books");
+        let expected = format!("{:?}", self.state);
         assert!(
-            format!("{again:?}") == format!("{:?}", self.state),
+            format!("{again:?}") == expected,
             "replay gives the same state"
+        );
+        assert!(
+            format!("{in_steps:?}") == expected,
+            "replay in steps gives the same state"
         );
         self.restore();
     }

@@ -68,12 +68,12 @@ impl WhatIf {
             self.shadow.report.batches += 1;
             self.shadow.pass(&batch.moment);
         }
-        for event in batch.items.iter().flat_map(|item| &item.events) {
+        for event in batch.steps() {
             if now >= self.otherwise.from {
                 self.shadow
-                    .take(&self.otherwise, &self.state, &batch.moment, event);
+                    .take(&self.otherwise, &self.state, &batch.moment, &event);
             }
-            evolve(&mut self.state, &batch.moment, event);
+            evolve(&mut self.state, &batch.moment, &event);
         }
         true
     }

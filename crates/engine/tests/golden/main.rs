@@ -28,6 +28,11 @@ const GOLDEN: &[(&str, &str)] = &[
         "level-1-signed-days",
         "45e8c68b362b25b5795b18744bd733d01703078346e72c38b859b5594f284d83",
     ),
+    // A charge is one event.
+    (
+        "level-2",
+        "2c74e5eb405ec749eb70ecb82eaa851ef92157693b41a72d40cb93c5c90a6844",
+    ),
 ];
 
 #[test]
@@ -108,6 +113,7 @@ fn kind(event: &Event) -> String {
         | Event::Fell { .. }
         | Event::KeyringChanged { .. }
         | Event::LevelActivated { .. }
+        | Event::Charged(_)
         | Event::DaySealed(_) => first,
         _ => format!("{first}/{}", words.next().unwrap_or_default()),
     }

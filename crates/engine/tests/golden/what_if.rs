@@ -1,5 +1,7 @@
 //! Recorded decisions, decided again: with the same rules nothing differs; with others exactly what must.
 
+use std::borrow::Cow;
+
 use paytone_domain::{
     Event,
     ids::PaymentId,
@@ -37,11 +39,12 @@ fn replayed(rows: &[Row], otherwise: Otherwise) -> Report {
 }
 
 fn events(rows: &[Row]) -> Vec<Event> {
-    let batches = rows
-        .iter()
-        .map(|row| Batch::decode(&row.body).expect("a batch"));
-    let items = batches.flat_map(|batch| batch.items);
-    items.flat_map(|item| item.events).collect()
+    let mut events = Vec::new();
+    for row in rows {
+        let batch = Batch::decode(&row.body).expect("a batch");
+        events.extend(batch.steps().map(Cow::into_owned));
+    }
+    events
 }
 
 /// Captured, fee and tax, added up from the events.

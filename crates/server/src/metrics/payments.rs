@@ -155,8 +155,8 @@ impl Payments {
     /// Counts what a batch did.
     pub fn take(&self, batch: &Batch, open: &mut Open) {
         let mut tally = Tally::default();
-        for event in batch.items.iter().flat_map(|item| &item.events) {
-            if let Event::Payment(event) = event {
+        for event in batch.steps() {
+            if let Event::Payment(event) = &*event {
                 self.event(event, &batch.moment, open, &mut tally);
             }
         }

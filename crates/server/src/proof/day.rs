@@ -3,12 +3,14 @@
 //! **Invariant:** what a leaf and a statement say is text that anybody can read and hash; its form is fixed, since published roots
 //! hang on it. Ids are those the outside knows.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use paytone_domain::{
     Event,
     funding::EffectEvent,
     ids::{DayHash, DayKey, PaymentId, Signature},
-    ledger::{Account, Entry},
+    ledger::{Account, Entry, Leg},
     payment::PaymentEvent,
     sealed_day::SealedDay,
     time::BusinessDate,
@@ -22,23 +24,24 @@ use crate::{edge::ids::Public as _, verify::books::entry_of, views::project::acc
 
 /// One posted entry of a batch.
 pub struct Posted<'a> {
-    pub event: &'a Event,
-    pub entry: &'a Entry,
+    pub event: Cow<'a, Event>,
     /// Its place among the events of the batch.
     pub place: u32,
 }
 
 /// What a batch posted, in order.
 pub fn posted(batch: &Batch) -> impl Iterator<Item = Posted<'_>> {
-    let events = batch.items.iter().flat_map(|item| &item.events);
-    (0_u32..).zip(events).filter_map(|(place, event)| {
-        let entry = entry_of(event).filter(|entry| !entry.is_empty())?;
-        Some(Posted {
-            event,
-            entry,
-            place,
-        })
-    })
+    let posts = |event: &Event| entry_of(event).is_some_and(|entry| !entry.is_empty());
+    let events = (0_u32..).zip(batch.steps());
+    events
+        .filter(move |(_, event)| posts(event))
+        .map(|(place, event)| Posted { event, place })
+}
+
+impl Posted<'_> {
+    pub fn legs(&self) -> &[Leg] {
+        entry_of(&self.event).map_or(&[], Entry::legs)
+    }
 }
 
 /// The payment an entry belongs to, where it says so itself.
@@ -89,10 +92,8 @@ fn account(ids: &PublicIds, account: Account) -> [Option<String>; 2] {
 
 /// What is under the hash of a leaf, apart from its salt: one line of JSON.
 pub fn text(ids: &PublicIds, row: u64, date: BusinessDate, posted: &Posted<'_>) -> String {
-    let legs: Vec<_> = posted
-        .entry
-        .legs()
-        .iter()
+    let legs = posted.legs().iter();
+    let legs: Vec<_> = legs
         .map(|leg| {
             let [kind, owner] = account(ids, leg.account);
             json!([kind, owner, leg.minor])
@@ -101,10 +102,10 @@ pub fn text(ids: &PublicIds, row: u64, date: BusinessDate, posted: &Posted<'_>) 
     json!({
         "date": date.civil().to_string(),
         "legs": legs,
-        "payment": payment_of(posted.event).map(|payment| payment.show(ids)),
+        "payment": payment_of(&posted.event).map(|payment| payment.show(ids)),
         "place": posted.place,
         "row": row,
-        "what": what(posted.event),
+        "what": what(&posted.event),
     })
     .to_string()
 }

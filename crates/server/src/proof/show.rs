@@ -50,7 +50,7 @@ pub async fn proofs(
                     continue;
                 }
                 for posted in posted(&batch) {
-                    if payment_of(posted.event) == Some(payment) {
+                    if payment_of(&posted.event) == Some(payment) {
                         let text = text(keyring.public_ids(), row.seq, day.date, &posted);
                         let salt = keyring.entry_salt(row.seq, posted.place);
                         found.push((leaves.len(), text, salt));

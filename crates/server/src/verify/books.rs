@@ -35,12 +35,12 @@ pub struct Books {
 impl Books {
     /// Takes one batch in.
     pub fn take(&mut self, seq: u64, batch: &Batch, report: &mut Report) {
-        for event in batch.items.iter().flat_map(|item| &item.events) {
+        for event in batch.steps() {
             report.events += 1;
-            if let Some(entry) = entry_of(event).filter(|entry| !entry.is_empty()) {
+            if let Some(entry) = entry_of(&event).filter(|entry| !entry.is_empty()) {
                 self.post(seq, entry, report);
             }
-            if let Event::Payment(event) = event {
+            if let Event::Payment(event) = &*event {
                 self.payment(event);
             }
         }
@@ -359,6 +359,8 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
         | Event::Merchant(_)
         | Event::Client(_)
         | Event::Mandate(_)
+        // It is looked at in its steps.
+        | Event::Charged(_)
         | Event::Repeat(_)
         | Event::Session(_)
         | Event::Fell { .. }

@@ -78,6 +78,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut scenario = Scenario::begin(seed);
+        scenario.seals_days = false;
         scenario.live(900);
         let keyring = Keyring::derived_for_simulation(seed);
         let rows = scenario.rows().to_vec();
@@ -119,8 +120,8 @@ async fn a_payments_proof_holds_for_whoever_checks_it_and_none_that_was_changed_
     let captured = world.rows.iter().map(batch).find_map(|batch| {
         let date = batch.moment.date;
         let known = world.days.iter().any(|day| day.date == date);
-        let mut events = batch.items.iter().flat_map(|item| &item.events);
-        let id = events.find_map(|event| match event {
+        let mut events = batch.steps();
+        let id = events.find_map(|event| match &*event {
             Event::Payment(PaymentEvent::Captured { id, .. }) => Some(*id),
             _ => None,
         });

@@ -134,8 +134,8 @@ async fn a_forged_row_with_a_right_hash_is_found_by_its_events() {
     let mut rows = scenario.rows().to_vec();
     let captures = |row: &paytone_journal::Row| {
         let batch = paytone_engine::Batch::decode(&row.body).expect("a batch");
-        let mut events = batch.items.iter().flat_map(|item| &item.events);
-        events.any(|event| matches!(event, Event::Payment(PaymentEvent::Captured { .. })))
+        let mut events = batch.steps();
+        events.any(|event| matches!(&*event, Event::Payment(PaymentEvent::Captured { .. })))
     };
     let captured = rows.iter().rfind(|row| captures(row));
     let body = captured.expect("a capture").body.clone();

@@ -73,8 +73,8 @@ const MOVED: Happened = Happened {
 impl Touched {
     pub fn by(batch: &Batch, effects: &mut OpenEffects) -> Self {
         let mut touched = Self::default();
-        for event in batch.items.iter().flat_map(|item| &item.events) {
-            touched.event(event, effects);
+        for event in batch.steps() {
+            touched.event(&event, effects);
         }
         touched
     }
@@ -117,6 +117,8 @@ impl Touched {
             | Event::Enrolment(_)
             | Event::Merchant(_)
             | Event::Client(_)
+            // It is looked at in its steps.
+            | Event::Charged(_)
             | Event::Repeat(_)
             | Event::Session(_)
             | Event::Fell { .. }

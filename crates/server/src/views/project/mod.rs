@@ -87,7 +87,8 @@ impl Tables {
     pub fn project(&mut self, seq: u64, batch: &Batch) -> Result<(), Misfit> {
         let mut place = 0;
         for item in &batch.items {
-            for event in &item.events {
+            for event in batch.steps_of(item) {
+                let event = &*event;
                 if let Event::Initialized { zone, .. } = event {
                     self.hours = Hours::of(zone);
                 }
@@ -132,6 +133,8 @@ impl Tables {
             // Of these, lists and reports show nothing.
             Event::Enrolment(_)
             | Event::Client(_)
+            // It is looked at in its steps.
+            | Event::Charged(_)
             | Event::Repeat(_)
             | Event::Session(_)
             | Event::Fell { .. }

@@ -15,8 +15,8 @@ use super::Tables;
 
 impl Tables {
     pub fn want(&mut self, batch: &Batch) {
-        for event in batch.items.iter().flat_map(|item| &item.events) {
-            match event {
+        for event in batch.steps() {
+            match &*event {
                 Event::Payment(event) => match event {
                     PaymentEvent::Requested { id, .. } => self.payments.expect(id.0),
                     PaymentEvent::Approved { id, .. }
@@ -93,6 +93,8 @@ impl Tables {
                 | Event::Phone(_)
                 | Event::Client(_)
                 | Event::Grant(_)
+                // It is looked at in its steps.
+                | Event::Charged(_)
                 | Event::Repeat(_)
                 | Event::Session(_)
                 | Event::Fell { .. }
