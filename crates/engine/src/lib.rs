@@ -31,7 +31,7 @@ pub mod what_if;
 pub use crate::batch::{Batch, BatchError, Item, LeadNote, PartDigest, Says};
 pub use crate::core::{Core, Sealed};
 pub use crate::digest::{digest, digest_of_part};
-pub use crate::driver::{Engine, EngineError, Options, Running, StopReason, start};
+pub use crate::driver::{Engine, EngineError, Options, Pending, Running, StopReason, start};
 pub use crate::lead::Standing;
 pub use crate::member::{Member, join};
 pub use crate::pipeline::{Answered, Durable, Pipeline};

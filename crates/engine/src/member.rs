@@ -125,13 +125,15 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
                 Ok(writer) => writer,
                 Err(error) => {
                     let _ = stopped.send(StopReason::JournalBroken(error.to_string()));
-                    return;
+                    return None;
                 }
             };
             let run = std::panic::AssertUnwindSafe(|| followed.run(driver, core));
             let reason = std::panic::catch_unwind(run).unwrap_or(StopReason::Panicked);
             drop(writer.join());
             let _ = stopped.send(reason);
+            // What a node that may follow had in memory is of no use to whoever stopped it.
+            None
         })?;
     let engine = Engine {
         inputs,

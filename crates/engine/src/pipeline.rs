@@ -64,6 +64,11 @@ impl<R> Pipeline<R> {
         self.core.state()
     }
 
+    /// Nothing is open or in flight any more: the core, as it would be after a replay.
+    pub fn into_core(self) -> Core {
+        self.core
+    }
+
     /// Engine time of the batch being decided, or of the last one.
     pub fn moment(&self) -> &Moment {
         self.core.moment()

@@ -143,7 +143,7 @@ pub enum StartError {
 pub struct Started {
     pub node: Arc<Node>,
     pub stopped: oneshot::Receiver<StopReason>,
-    running: std::thread::JoinHandle<()>,
+    running: std::thread::JoinHandle<Option<paytone_engine::Core>>,
     following: std::thread::JoinHandle<()>,
 }
 

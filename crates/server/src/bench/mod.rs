@@ -1,9 +1,12 @@
-//! Benchmarks, always with durability on, over real HTTP on loopback.
+//! Benchmarks, always with durability on. Load generator and server share the process and its CPU time.
 //!
-//! `paytone bench http` runs four loads on one server, one after the other: a do-nothing endpoint (the ceiling), charges
-//! under a mandate as fast as they are answered and at four fifths of that rate, and whole payments (create, prompt,
-//! approval with a real signature). `paytone bench start` measures how long a start takes, from a snapshot and without. Load generator and server share the process and its CPU time.
+//! | command | what it runs |
+//! |---|---|
+//! | `paytone bench engine` | charges through the engine alone, in process, on a journal on disk |
+//! | `paytone bench http` | four loads on one server, one after the other: a do-nothing endpoint (the ceiling), charges under a mandate as fast as they are answered and at four fifths of that rate, and whole payments (create, prompt, approval with a real signature) |
+//! | `paytone bench start` | how long a start takes, from a snapshot and without |
 
+pub mod engine;
 mod http;
 mod load;
 mod report;

@@ -8,6 +8,8 @@ pub enum Args {
     Http(crate::bench::Args),
     /// A start: a snapshot loaded, the rows after it replayed
     Start(crate::bench::start::Args),
+    /// Payments through the engine alone, in process, with a journal on disk
+    Engine(crate::bench::engine::Args),
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
@@ -15,5 +17,6 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     match args {
         Args::Http(args) => crate::bench::run(args).await.map_err(Failure::new),
         Args::Start(args) => crate::bench::start::run(args).await.map_err(Failure::new),
+        Args::Engine(args) => crate::bench::engine::run(args).await.map_err(Failure::new),
     }
 }
