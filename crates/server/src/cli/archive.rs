@@ -1,9 +1,8 @@
 //! `paytone archive`
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, client::Reach};
+use super::{Failure, client::Reach, rows_bar};
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -15,10 +14,7 @@ pub async fn run(reach: &Reach, command: Command) -> Result<(), Failure> {
     let config = reach.settings()?;
     match command {
         Command::Rebuild => {
-            let bar = ProgressBar::new(0).with_style(
-                ProgressStyle::with_template("{wide_bar} {pos}/{len} rows, {eta} left")
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
+            let bar = rows_bar();
             let copies = crate::archive::rebuild(&config, |done, all| {
                 bar.set_length(all);
                 bar.set_position(done);

@@ -34,6 +34,7 @@ mod worklist;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 pub use failure::Failure;
 
@@ -195,6 +196,14 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Archive(of) => archive::run(&of.reach, of.command).await,
         Command::Effect(of) => worklist::effect(&of.reach, of.command).await,
     }
+}
+
+/// How far the rows of a journal have been gone through.
+fn rows_bar() -> ProgressBar {
+    ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} rows, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    )
 }
 
 /// Logs go to standard error, as `RUST_LOG` says.

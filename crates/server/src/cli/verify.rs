@@ -1,9 +1,8 @@
 //! `paytone verify`
 
-use indicatif::{ProgressBar, ProgressStyle};
 use paytone_journal::Keyring;
 
-use super::{Failure, client::Reach};
+use super::{Failure, client::Reach, rows_bar};
 
 /// Prints one page; fails on any difference.
 pub async fn run(reach: &Reach) -> Result<(), Failure> {
@@ -16,10 +15,7 @@ pub async fn run(reach: &Reach) -> Result<(), Failure> {
             None
         }
     };
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} rows, {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = rows_bar();
     let report = crate::verify::run(&config, keyring.as_ref(), |done, all| {
         bar.set_length(all);
         bar.set_position(done);
