@@ -39,7 +39,7 @@ pub struct Args {
     /// Subscribers with a device and a mandate: those who pay.
     #[arg(long, default_value_t = 250_000)]
     pub payers: u64,
-    /// Most payments of one batch; as many as wait unless given.
+    /// Most payments of one batch; the engine's own limit unless given.
     #[arg(long)]
     pub batch: Option<usize>,
     /// Payments under way at a time.
@@ -168,8 +168,12 @@ async fn bytes(path: &Path) -> Result<u64, BenchError> {
 async fn open(core: Core, path: &Path, limit: usize) -> Result<Running, BenchError> {
     let journal = SqliteJournal::open(path).await?;
     let defaults = Options::default();
+    let batch_items = match limit {
+        usize::MAX => defaults.batch_items,
+        limit => limit,
+    };
     let options = Options {
-        batch_items: limit.min(defaults.batch_items),
+        batch_items,
         ..defaults
     };
     Ok(start(core, journal, options, random, |_| ())?)

@@ -9,7 +9,7 @@ use super::load::Measured;
 /// One run. Names and units are what `--json` shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
-    /// Most payments of one batch; nothing where it was as many as waited.
+    /// Most payments of one batch; nothing where it was what waited, up to the engine's own limit.
     pub batch: Option<usize>,
     pub payments: u64,
     pub payments_per_s: u64,
