@@ -12,6 +12,8 @@
 //! **Invariants:** the same state gives the same bytes, whatever order its maps are in. Bytes from outside are read or refused:
 //! nothing here panics, and nothing is taken twice or missing. **Not here:** files, checksums, the journal; whether it is the
 //! right state, which is for a digest to say.
+//!
+//! One piece: what is written and how it is read again stand side by side, section by section.
 
 mod containers;
 

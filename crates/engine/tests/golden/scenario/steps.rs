@@ -1,4 +1,4 @@
-//! What may happen next.
+//! What may happen next. One piece: each thing that may happen is a few lines, drawn from one table.
 
 use super::*;
 

@@ -2,7 +2,7 @@
 //!
 //! Everybody has a line and money: cash, some a grant besides, some a phone bill. The payers among them have a device and a
 //! mandate; of the mandates a share is for the first merchant, the hot one. What the edge would seal is drawn at random with
-//! the length that it has sealed; nothing here reads it.
+//! the length that it has sealed; nothing here reads it. One piece: its steps follow each other, each on what the last made.
 
 use std::collections::VecDeque;
 
