@@ -43,8 +43,8 @@ use crate::{
     wire::{Life, Over, Wire},
 };
 
-const KILLS: u64 = 15;
-const KILLS_IN_POSTGRES: u64 = 6;
+const KILLS: u64 = 10;
+const KILLS_IN_POSTGRES: u64 = 4;
 /// Most answers between two kills.
 const ANSWERS: u64 = 400;
 const CLIENTS_PER_SHOP: usize = 3;

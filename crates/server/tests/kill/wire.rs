@@ -85,7 +85,8 @@ pub struct Told {
 }
 
 impl Told {
-    /// Nobody leads, or another node is still waiting for the answer to an earlier try.
+    /// It did nothing, being too busy or not leading, or is still at work on an earlier try with the
+    /// same key: this client's over a connection it lost, or another client's of the same request.
     fn says_later(&self) -> bool {
         self.status == 503
             || (self.status == 409 && self.json()["code"] == "idempotency_in_progress")
@@ -170,8 +171,7 @@ impl Wire {
             let address = now.address.expect("waited for");
             let answer = tokio::time::timeout(PATIENCE, self.send(address, call)).await;
             match answer.unwrap_or_else(|_| panic!("no answer in time to {}", call.path)) {
-                // It was too busy, and did nothing.
-                Some(told) if told.status == 503 => tokio::task::yield_now().await,
+                Some(told) if told.says_later() => tokio::task::yield_now().await,
                 Some(told) => return Ok(told),
                 None => tried = now.number,
             }
