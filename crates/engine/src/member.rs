@@ -21,7 +21,8 @@ use std::{
 
 use paytone_domain::time::Timestamp;
 use paytone_journal::{
-    AppendError, ChainVerifier, Hash, Journal, JournalReader, ReadError, Row, Tip, chain::Misfit,
+    AppendError, ChainVerifier, Hash, Journal, JournalReader, ReadError, Row, Snapshots, Tip,
+    chain::Misfit,
 };
 use tokio::sync::{broadcast, oneshot, watch};
 
@@ -52,6 +53,8 @@ pub struct Member {
     /// Its name, which no other has.
     pub node: String,
     pub leadership: leadership::Options,
+    /// Where a state that is made anew begins; without them it is with the first row.
+    pub snapshots: Option<Snapshots>,
 }
 
 /// A durable row that was taken in.
@@ -111,9 +114,10 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
     };
     let appends = Arc::clone(&stats);
     let (looked, watching) = (inputs.clone(), Arc::clone(&board));
+    let snapshots = member.snapshots;
     std::thread::Builder::new()
         .name("watcher".to_owned())
-        .spawn(move || watcher::work(reader, &to_do, &looked, &watching))?;
+        .spawn(move || watcher::work(reader, snapshots, &to_do, &looked, &watching))?;
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
         .spawn(move || {

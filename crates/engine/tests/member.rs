@@ -16,9 +16,11 @@ use paytone_domain::{
 };
 use paytone_engine::{
     Batch, Core, Engine, EngineError, Member, Options, Running, Standing, StopReason, digest, join,
-    leadership, replay,
+    leadership, replay, snapshot,
 };
-use paytone_journal::{AppendError, Journal, JournalReader, MemoryJournal, ReadError, Row, Tip};
+use paytone_journal::{
+    AppendError, Journal, JournalReader, MemoryJournal, ReadError, Row, Snapshots, Tip,
+};
 use tokio::sync::watch;
 
 const TAKE_OVER_MS: i64 = 400;
@@ -55,17 +57,51 @@ impl JournalReader for Gated {
     }
 }
 
+/// Remembers the first row that was read through it.
+#[derive(Clone)]
+struct Watched {
+    journal: MemoryJournal,
+    first_read: Arc<AtomicU64>,
+}
+
+impl JournalReader for Watched {
+    async fn read(
+        &mut self,
+        after_seq: u64,
+        limit_rows: usize,
+        limit_bytes: usize,
+    ) -> Result<Vec<Row>, ReadError> {
+        self.first_read.fetch_min(after_seq + 1, Ordering::Relaxed);
+        self.journal.read(after_seq, limit_rows, limit_bytes).await
+    }
+
+    async fn last(&mut self) -> Result<Option<Tip>, ReadError> {
+        self.journal.last().await
+    }
+
+    async fn size_bytes(&mut self) -> Result<u64, ReadError> {
+        self.journal.size_bytes().await
+    }
+}
+
 struct Node {
+    first_read: Arc<AtomicU64>,
     running: Running,
     gate: watch::Sender<bool>,
 }
 
 impl Node {
     fn start(name: &str, rank: u32, journal: &MemoryJournal) -> Self {
-        Self::start_on(Core::new(), name, rank, journal)
+        Self::start_on(Core::new(), name, rank, journal, None)
     }
 
-    fn start_on(core: Core, name: &str, rank: u32, journal: &MemoryJournal) -> Self {
+    fn start_on(
+        core: Core,
+        name: &str,
+        rank: u32,
+        journal: &MemoryJournal,
+        snapshots: Option<Snapshots>,
+    ) -> Self {
         static BATCHES: AtomicU64 = AtomicU64::new(1);
         let (gate, open) = watch::channel(true);
         let gated = Gated {
@@ -78,18 +114,17 @@ impl Node {
                 take_over_ms: TAKE_OVER_MS,
                 rank,
             },
+            snapshots,
         };
+        let reader = Watched {
+            journal: journal.clone(),
+            first_read: Arc::new(AtomicU64::new(u64::MAX)),
+        };
+        let first_read = Arc::clone(&reader.first_read);
         let id = || u128::from(BATCHES.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
-        let running = join(
-            core,
-            gated,
-            journal.clone(),
-            member,
-            Options::default(),
-            id,
-            |_| {},
-        );
+        let running = join(core, gated, reader, member, Options::default(), id, |_| {});
         Self {
+            first_read,
             running: running.expect("a thread"),
             gate,
         }
@@ -240,6 +275,53 @@ async fn a_hung_leader_wakes_up_to_follow_and_says_nothing_of_what_it_had_decide
     }
 }
 
+/// One node leads, hangs with something decided, and wakes up when another leads: what it then reads of the journal to make its
+/// state anew, with the newest of `damaged` snapshots spoilt.
+async fn first_row_read_anew(damaged: bool) -> (u64, u64) {
+    let journal = MemoryJournal::new();
+    let snapshots = Snapshots::memory();
+    let first = Node::start_on(Core::new(), "first", 0, &journal, Some(snapshots.clone()));
+    first.until(Standing::Leads).await;
+    let begun = in_time(first.engine().submit(Actor::Console, 0, initialize())).await;
+    assert_eq!(begun.expect("it leads").answer, Answer::Initialized(Ok(())));
+    let made = snapshot::make(&mut journal.clone(), &snapshots, |_| {}).await;
+    let at = made.expect("a snapshot").listed.seq;
+    if damaged {
+        snapshots.damage(at);
+    }
+    let second = Node::start("second", 1, &journal);
+    second.until(follows("first")).await;
+    first.gate.send_replace(false);
+    let engine = first.engine().clone();
+    let lost = tokio::spawn(async move { add_operator(&engine, "lost").await });
+    second.until(Standing::Leads).await;
+    add_operator(second.engine(), "kept").await.expect("leads");
+    first.first_read.store(u64::MAX, Ordering::Relaxed);
+    first.gate.send_replace(true);
+    let lost = in_time(lost).await.expect("it ran");
+    assert_eq!(lost, Err(EngineError::NotLeading));
+    first.until(follows("second")).await;
+    let (operators, position) = second.operators().await;
+    assert_eq!(operators, 1);
+    first.until_at(position).await;
+    assert_eq!(first.digest().await, second.digest().await);
+    let read = first.first_read.load(Ordering::Relaxed);
+    for node in [second, first] {
+        assert_eq!(node.stop().await, StopReason::Asked);
+    }
+    (read, at)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_lost_its_lead_makes_its_state_anew_from_a_snapshot() {
+    let (read, at) = first_row_read_anew(false).await;
+    assert!(at > 1);
+    // The row that it was made at is looked up.
+    assert_eq!(read, at);
+    let (read, _) = first_row_read_anew(true).await;
+    assert_eq!(read, 1, "a damaged one is of no use");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_that_went_back_stops_every_node_with_a_report() {
     let journal = MemoryJournal::new();
@@ -284,7 +366,7 @@ async fn nodes_compare_their_states_and_one_whose_differs_stops_with_a_report() 
     add_operator(first.engine(), "one").await.expect("it leads");
     let wrong = wrongly_made(&journal).await;
     let second = Node::start("second", 1, &journal);
-    let third = Node::start_on(wrong, "third", 2, &journal);
+    let third = Node::start_on(wrong, "third", 2, &journal, None);
     let reason = in_time(third.running.stopped).await.expect("a reason");
     let StopReason::Differs(report) = reason else {
         panic!("{reason:?}");

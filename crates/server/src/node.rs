@@ -175,7 +175,7 @@ impl Node {
             shown.at(progress);
         })
         .await?;
-        let snapshots = Arc::new(SnapshotLog::new(shown.end(&restart)));
+        let snapshot_log = Arc::new(SnapshotLog::new(shown.end(&restart)));
         let core = restart.core;
         let fingerprint = KeyringFingerprint(keyring.fingerprint());
         let begins = match &core.state().settings {
@@ -199,7 +199,7 @@ impl Node {
         let running = match &cluster {
             None => paytone_engine::start(core, journal, options, random, observe),
             Some(cluster) => {
-                let (reader, member) = (stores.journal_reader().await?, cluster.member());
+                let (reader, member) = (stores.journal_reader().await?, cluster.member(snapshots));
                 paytone_engine::join(core, journal, reader, member, options, random, observe)
             }
         };
@@ -239,7 +239,7 @@ impl Node {
             metrics: Arc::clone(&metrics),
             code_channel,
             sign_ins: Arc::default(),
-            snapshots,
+            snapshots: snapshot_log,
             imports: Imports::default(),
             look_backs: LookBacks::default(),
             demo,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use paytone_journal::{ChainVerifier, JournalReader, ReadError, Row, Tip};
+use paytone_journal::{ChainVerifier, JournalReader, ReadError, Row, Snapshots, Tip};
 
 use super::Seen;
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     driver::Input,
     lead::Board,
     leadership::{Glance, Uptime, glance},
+    replay::newest,
 };
 
 const ROWS: usize = 1_024;
@@ -54,6 +55,7 @@ pub(super) enum Job {
 
 pub(super) fn work<R: JournalReader>(
     mut reader: R,
+    snapshots: Option<Snapshots>,
     jobs: &Receiver<Job>,
     looked: &SyncSender<Input>,
     board: &Arc<Board>,
@@ -75,7 +77,9 @@ pub(super) fn work<R: JournalReader>(
                 }
             }
             Job::Reload(tip, reply) => {
-                let core = insist(&mut || runtime.block_on(state_at(&mut reader, tip)));
+                let core = insist(&mut || {
+                    runtime.block_on(state_at(&mut reader, snapshots.as_ref(), tip))
+                });
                 // The engine may have been told to stop meanwhile.
                 let _ = reply.send(core);
             }
@@ -138,13 +142,19 @@ async fn holds<R: JournalReader>(reader: &mut R, tip: Tip) -> Result<bool, Troub
     Ok(rows.first().is_some_and(|row| row.hash == tip.hash))
 }
 
+/// By the newest snapshot at or before it that fits, and the rows after that.
 async fn state_at<R: JournalReader>(
     reader: &mut R,
+    snapshots: Option<&Snapshots>,
     tip: Option<Tip>,
 ) -> Result<Option<Core>, Trouble> {
-    let mut core = Core::new();
-    let mut chain = ChainVerifier::new();
     let end = seq(tip);
+    let begun = match snapshots {
+        Some(snapshots) => newest(reader, snapshots, end, &mut |_| {}).await?,
+        None => None,
+    };
+    let mut core = begun.unwrap_or_default();
+    let mut chain = ChainVerifier::after(core.tip());
     while seq(core.tip()) < end {
         let rows = reader.read(seq(core.tip()), ROWS, BYTES).await?;
         if rows.is_empty() {

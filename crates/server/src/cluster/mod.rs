@@ -36,6 +36,7 @@ use axum::body::Body;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use paytone_engine::{Member, leadership};
+use paytone_journal::Snapshots;
 
 pub use listen::Listening;
 
@@ -121,6 +122,7 @@ impl Cluster {
                 take_over_ms: i64::from(settings.take_over_seconds) * 1_000,
                 rank: u32::try_from(earlier.count()).unwrap_or(u32::MAX),
             },
+            snapshots: None,
         };
         Ok(Some(Arc::new(Self {
             name: settings.name.clone(),
@@ -137,8 +139,12 @@ impl Cluster {
         self.peers.len() + 1
     }
 
-    pub fn member(&self) -> Member {
-        self.member.clone()
+    /// This node among them; `snapshots` are those of the journal.
+    pub fn member(&self, snapshots: Option<Snapshots>) -> Member {
+        Member {
+            snapshots,
+            ..self.member.clone()
+        }
     }
 }
 
