@@ -66,6 +66,11 @@ impl Core {
         &self.state
     }
 
+    /// The state without what a further row would need.
+    pub fn into_state(self) -> State {
+        self.state
+    }
+
     /// Engine time of the batch being decided, or of the last one.
     pub fn moment(&self) -> &Moment {
         &self.open.moment

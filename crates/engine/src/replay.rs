@@ -12,7 +12,7 @@ use paytone_journal::{
 use crate::{
     Batch, Core,
     batch::BatchError,
-    snapshot::{self, Unfit},
+    snapshot::{self, Header, Unfit},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub async fn restart(
 ) -> Result<Restart, ReplayError> {
     let end = journal.last().await?.map_or(0, |tip| tip.seq);
     let core = match snapshots {
-        Some(snapshots) => newest(journal, snapshots, u64::MAX, &mut seen).await?,
+        Some(snapshots) => newest(journal, snapshots, |_| true, &mut seen).await?,
         None => None,
     };
     let snapshot = core.as_ref().and_then(Core::tip).map(|tip| tip.seq);
@@ -77,12 +77,12 @@ pub async fn restart(
     })
 }
 
-/// The newest snapshot at or before position `through` that fits the journal; those that never will are set aside.
-pub(crate) async fn newest(
+/// The newest snapshot that is `wanted` and fits the journal; those that never will are set aside.
+pub async fn newest(
     journal: &mut impl JournalReader,
     snapshots: &Snapshots,
-    through: u64,
-    seen: &mut impl FnMut(Progress),
+    wanted: impl Fn(&Header) -> bool,
+    mut seen: impl FnMut(Progress),
 ) -> Result<Option<Core>, ReadError> {
     let listed = match snapshots.list().await {
         Ok(listed) => listed,
@@ -91,9 +91,10 @@ pub(crate) async fn newest(
             return Ok(None);
         }
     };
-    for listed in listed.into_iter().filter(|listed| listed.seq <= through) {
-        match fitting(journal, snapshots, &listed, seen).await? {
-            Ok(core) => return Ok(Some(core)),
+    for listed in listed {
+        match fitting(journal, snapshots, &listed, &wanted, &mut seen).await? {
+            Ok(Some(core)) => return Ok(Some(core)),
+            Ok(None) => {}
             Err(unfit) => {
                 let (code, name) = (unfit.code(), &listed.name);
                 tracing::warn!(code, %name, why = %unfit, "a snapshot is not used");
@@ -112,19 +113,23 @@ async fn fitting(
     journal: &mut impl JournalReader,
     snapshots: &Snapshots,
     listed: &Listed,
-    seen: &mut impl FnMut(Progress),
-) -> Result<Result<Core, Unfit>, ReadError> {
+    wanted: impl Fn(&Header) -> bool,
+    mut seen: impl FnMut(Progress),
+) -> Result<Result<Option<Core>, Unfit>, ReadError> {
     let header = match snapshot::header(snapshots, listed).await {
         Ok(header) => header,
         Err(unfit) => return Ok(Err(unfit)),
     };
+    if !wanted(&header) {
+        return Ok(Ok(None));
+    }
     // Before anything large is read: a journal brought back to an earlier moment has other rows.
     if header.seq != listed.seq || !snapshot::is_in(&header, journal).await? {
         return Ok(Err(Unfit::NotInJournal(listed.seq)));
     }
     let of = listed.bytes;
     let told = |bytes: u64| seen(Progress::Loading { bytes, of });
-    Ok(snapshot::load(snapshots, listed, told).await)
+    Ok(snapshot::load(snapshots, listed, told).await.map(Some))
 }
 
 /// Reads every row, checks the chain, and applies it. `seen` is shown each batch with its position, for progress and for

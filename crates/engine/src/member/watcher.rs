@@ -150,7 +150,7 @@ async fn state_at<R: JournalReader>(
 ) -> Result<Option<Core>, Trouble> {
     let end = seq(tip);
     let begun = match snapshots {
-        Some(snapshots) => newest(reader, snapshots, end, &mut |_| {}).await?,
+        Some(snapshots) => newest(reader, snapshots, |header| header.seq <= end, |_| {}).await?,
         None => None,
     };
     let mut core = begun.unwrap_or_default();

@@ -42,7 +42,7 @@ pub struct Otherwise {
     pub until: Timestamp,
 }
 
-/// Takes a journal's batches in order, from the first.
+/// Takes a journal's batches in order, from the first or from any before the period.
 pub struct WhatIf {
     otherwise: Otherwise,
     state: State,
@@ -50,10 +50,11 @@ pub struct WhatIf {
 }
 
 impl WhatIf {
-    pub fn new(otherwise: Otherwise) -> Self {
+    /// `state` is that before the first batch which is taken.
+    pub fn new(otherwise: Otherwise, state: State) -> Self {
         Self {
             otherwise,
-            state: State::default(),
+            state,
             shadow: Shadow::default(),
         }
     }

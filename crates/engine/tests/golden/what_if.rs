@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use paytone_domain::{
-    Event,
+    Event, State,
     ids::PaymentId,
     merchant::PricePlan,
     money::Amount,
@@ -12,7 +12,7 @@ use paytone_domain::{
     time::Timestamp,
 };
 use paytone_engine::{
-    Batch,
+    Batch, Core,
     what_if::{Difference, Otherwise, Report, WhatIf},
 };
 use paytone_journal::Row;
@@ -31,7 +31,7 @@ fn otherwise(rules: impl Fn(&Rules) -> Rules + Send + 'static) -> Otherwise {
 }
 
 fn replayed(rows: &[Row], otherwise: Otherwise) -> Report {
-    let mut what_if = WhatIf::new(otherwise);
+    let mut what_if = WhatIf::new(otherwise, State::default());
     for row in rows {
         assert!(what_if.take(&Batch::decode(&row.body).expect("a batch")));
     }
@@ -212,24 +212,38 @@ fn only_the_period_that_was_asked_for_is_decided_again() {
         batch.moment.now
     };
     let whole = replayed(scenario.rows(), otherwise(Rules::clone));
-    let half = |from, until| {
-        let mut what_if = WhatIf::new(Otherwise {
+    let part = |rows: &[Row], from, until, state| {
+        let period = Otherwise {
             from,
             until,
             ..otherwise(Rules::clone)
-        });
-        for row in scenario.rows() {
+        };
+        let mut what_if = WhatIf::new(period, state);
+        for row in rows {
             if !what_if.take(&Batch::decode(&row.body).expect("a batch")) {
                 break;
             }
         }
         what_if.report()
     };
-    let (first, second) = (
-        half(Timestamp(0), middle),
-        half(middle, Timestamp(i64::MAX)),
-    );
+    let end = Timestamp(i64::MAX);
+    let half = |from, until| part(scenario.rows(), from, until, State::default());
+    let (first, second) = (half(Timestamp(0), middle), half(middle, end));
     assert_eq!(first.requests + second.requests, whole.requests);
     assert!(first.requests > 0 && second.requests > 0);
     assert!(first.is_same() && second.is_same());
+
+    // With the state before the period it is the same.
+    let mut core = Core::new();
+    let mut rows = scenario.rows();
+    while let [row, rest @ ..] = rows {
+        if Batch::decode(&row.body).expect("a batch").moment.now >= middle {
+            break;
+        }
+        core.apply(row).expect("a batch");
+        rows = rest;
+    }
+    assert!(rows.len() < scenario.rows().len());
+    let from_there = part(rows, middle, end, core.into_state());
+    assert_eq!(format!("{from_there:?}"), format!("{second:?}"));
 }

@@ -14,14 +14,14 @@ use axum::{
 use paytone_domain::{
     ids::{NumberHash, PaymentId, SubscriberId},
     payment::Payment,
-    time::{Moment, Timestamp},
+    time::Timestamp,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{operation, payments, session::SignedIn, subscribers};
 use crate::{
-    archive::{Known, known::Copies},
+    archive::Known,
     edge::{
         ids::Public as _,
         json::{self, Body},
@@ -30,8 +30,13 @@ use crate::{
         time,
     },
     node::Node,
-    past::{self, PastError, Progress, Reached, Seen},
+    past::{self, Begins, PastError, Progress, Reached, Seen, Then},
 };
+
+/// From the newest snapshot; from the first row where that does not tell.
+const BEGINS: [Begins; 2] = [Begins::AtSnapshot, Begins::AtFirstRow];
+/// How long the views are waited for.
+const VIEWS: Duration = Duration::from_secs(2);
 
 pub fn router() -> Router<Arc<Node>> {
     Router::new()
@@ -186,6 +191,7 @@ fn as_of(mut shown: Value, at: Timestamp, reached: Reached) -> Value {
     shown["as_of"] = json!({
         "at": time::show(at),
         "row": reached.row,
+        "snapshot": reached.snapshot,
         "last_change": (reached.row > 0).then(|| time::show(reached.time)),
     });
     shown
@@ -206,14 +212,18 @@ async fn payment(
     at: Timestamp,
     progress: Arc<Progress>,
 ) -> Result<Value, Problem> {
-    let keep = move |payment: &Payment| payment.id == id;
-    let look = move |core: &paytone_engine::Core, left: &Copies| {
-        payments::take(&Known::new(core.state(), left), id)
-    };
-    let (seen, reached) = past::state_at(&node.config, at, progress, keep, look)
-        .await
-        .map_err(past_problem)?;
-    let seen = seen.ok_or_else(not_then)?;
+    let mut found = None;
+    for begins in BEGINS {
+        let keep = move |payment: &Payment| payment.id == id;
+        let then = past::state_at(&node.config, at, begins, Arc::clone(&progress), keep);
+        let mut then = then.await.map_err(past_problem)?;
+        let look = |known: &Known<'_>| payments::take(known, id);
+        if let Some(seen) = then.look(&node.archive, look).await? {
+            found = seen.map(|seen| (seen, then.reached));
+            break;
+        }
+    }
+    let (seen, reached) = found.ok_or_else(not_then)?;
     let shown = payments::told(node, operator, &seen, Some(at)).await?;
     Ok(as_of(shown, at, reached))
 }
@@ -225,28 +235,30 @@ async fn subscriber(
     at: Timestamp,
     progress: Arc<Progress>,
 ) -> Result<Value, Problem> {
-    let look = move |core: &paytone_engine::Core, left: &Copies| {
-        let state = core.state();
+    let mut found = None;
+    for begins in BEGINS {
+        // Whose number it was is known only at the end.
+        let keep = move |payment: &Payment| match what {
+            What::Subscriber(id) => payment.payer == Some(id),
+            What::Holder(_) | What::Payment(_) => payment.payer.is_some(),
+        };
+        let then = past::state_at(&node.config, at, begins, Arc::clone(&progress), keep);
+        let mut then = then.await.map_err(past_problem)?;
         let id = match what {
-            What::Subscriber(id) => id,
-            What::Holder(number) => state.holder(&number)?.id,
-            What::Payment(_) => return None,
+            What::Subscriber(id) => Some(id),
+            What::Holder(number) => then.state().holder(&number).map(|found| found.id),
+            What::Payment(_) => None,
         };
         // What was spent counts by the day that was asked about.
-        let moment: Moment = core.moment_at(at);
-        let seen = subscribers::take(state, &moment, id)?;
-        let known = Known::new(state, left);
-        Some((id, seen, payments::take_latest_of(&known, id)))
-    };
-    // Whose number it was is known only at the end.
-    let keep = move |payment: &Payment| match what {
-        What::Subscriber(id) => payment.payer == Some(id),
-        What::Holder(_) | What::Payment(_) => payment.payer.is_some(),
-    };
-    let (found, reached) = past::state_at(&node.config, at, progress, keep, look)
-        .await
-        .map_err(past_problem)?;
-    let (id, seen, latest) = found.ok_or_else(not_then)?;
+        let moment = then.moment();
+        let seen = id.and_then(|id| Some((id, subscribers::take(then.state(), &moment, id)?)));
+        let Some((id, seen)) = seen else { break };
+        if let Some(latest) = latest(node, &mut then, id).await? {
+            found = Some((id, seen, latest, then.reached));
+            break;
+        }
+    }
+    let (id, seen, latest, reached) = found.ok_or_else(not_then)?;
     operation::note_read(node, operator.actor(), id).await?;
     let mut shown = subscribers::told(node, &seen).await?;
     let mut rows = Vec::with_capacity(latest.len());
@@ -255,4 +267,26 @@ async fn subscriber(
     }
     shown["payments"] = rows.into();
     Ok(as_of(shown, at, reached))
+}
+
+/// The payments of then that today's list of theirs shows; `None` where they take a replay from the first row.
+async fn latest(
+    node: &Arc<Node>,
+    then: &mut Then,
+    id: SubscriberId,
+) -> Result<Option<Vec<Payment>>, Problem> {
+    if !node.views.reached(then.reached.row, VIEWS).await {
+        if then.reached.snapshot > 0 {
+            return Ok(None);
+        }
+        let look = |known: &Known<'_>| payments::take_latest_of(known, id);
+        return Ok(then.look(&node.archive, look).await?);
+    }
+    let [next_payment, ..] = then.state().next_numbers();
+    let ids = payments::latest_ids_of(node, id, PaymentId(next_payment)).await?;
+    let look = |known: &Known<'_>| -> Vec<Payment> {
+        let payments = ids.iter().filter_map(|id| known.payment(*id));
+        payments.cloned().collect()
+    };
+    Ok(then.look(&node.archive, look).await?)
 }

@@ -260,6 +260,21 @@ pub(super) fn take_latest_of(known: &Known<'_>, subscriber: SubscriberId) -> Vec
     payments.into_iter().cloned().collect()
 }
 
+/// The same before payment `before`, as far as the payer came to see them: of the views.
+pub(super) async fn latest_ids_of(
+    node: &Node,
+    subscriber: SubscriberId,
+    before: PaymentId,
+) -> Result<Vec<PaymentId>, Problem> {
+    let rows = node
+        .views
+        .latest_payments(Some(subscriber), None, Some(before), LATEST)
+        .await
+        .map_err(super::views_problem)?;
+    let ids = rows.iter().map(|row| PaymentId(row.id.cast_unsigned()));
+    Ok(ids.collect())
+}
+
 /// A line of a list, as [`shown`] makes it of the views' rows.
 pub(super) async fn row_of(node: &Node, payment: &Payment) -> Result<Value, Problem> {
     let currency = node.currency();

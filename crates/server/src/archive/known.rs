@@ -10,7 +10,7 @@ use paytone_domain::{
     archive::{Closed, Gone},
     ids::{PaymentId, RefundId},
     payment::{Payment, Refund},
-    time::Moment,
+    time::{Moment, Timestamp},
 };
 use paytone_engine::{Answered, EngineError};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -40,6 +40,26 @@ impl Copies {
 
     pub fn remove(&mut self, id: PaymentId) {
         self.payments.remove(&id);
+    }
+
+    /// Looks up what a look into the past missed, as it was at `at`. Says whether all of it was there: of what changed since, the
+    /// archive has only what became of it.
+    pub async fn fetch_as_of(
+        &mut self,
+        archive: &Archive,
+        missing: &[Gone],
+        at: Timestamp,
+    ) -> Result<bool, ArchiveError> {
+        let before: FxHashSet<PaymentId> = self.payments.keys().copied().collect();
+        self.fetch(archive, missing).await?;
+        let as_it_was = self.absent.is_empty()
+            && self.refunds.values().all(Option::is_some)
+            && self
+                .payments
+                .values()
+                .filter(|copy| !before.contains(&copy.payment.id))
+                .all(|copy| copy.payment.changed_at <= at);
+        Ok(as_it_was)
     }
 
     /// Looks up what a look missed.
@@ -122,6 +142,11 @@ impl<'a> Known<'a> {
                 None
             }
         }
+    }
+
+    /// What was looked for in vain until now, and may be in the archive.
+    pub fn missing(&self) -> Vec<Gone> {
+        self.missing.borrow().clone()
     }
 
     /// Every payment that is here, in any order.

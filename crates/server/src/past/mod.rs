@@ -1,9 +1,12 @@
 //! Looking back: what the books were at another moment, replayed from the journal beside the running engine.
 //!
 //! ```text
-//!   begin ──▶ a thread of its own: read rows ─▶ chain ─▶ evolve ─▶ … ─▶ what was asked for ──▶ answer, kept until the next one
+//!   begin ──▶ a thread of its own: snapshot ─▶ read rows ─▶ chain ─▶ evolve ─▶ … ─▶ what was asked for ──▶ answer, kept until the next one
 //!                     ╰── progress: rows so far, rows in all
 //! ```
+//! It begins with the newest snapshot that is early enough. What had left memory before that is in the archive; where it changed since,
+//! the replay is done again from the first row.
+//!
 //! **Invariants:** the engine's thread does nothing for it but two short reads; the journal is only read. One runs at a time, since
 //! each makes a whole state of its own, and none longer than the settings allow. **Not here:** who may ask, and what they are shown.
 
@@ -22,7 +25,7 @@ use parking_lot::Mutex;
 use paytone_domain::ids::OperatorId;
 use serde_json::Value;
 
-pub use replay::{PastError, Reached, apart, state_at, what_if};
+pub use replay::{Begins, PastError, Reached, Then, apart, state_at, what_if};
 
 use crate::edge::problem::Problem;
 

@@ -2,19 +2,35 @@
 
 use std::sync::Arc;
 
-use paytone_domain::{Event, archive::ArchiveEvent, payment::Payment, time::Timestamp};
+use paytone_domain::{
+    Event, State,
+    archive::ArchiveEvent,
+    payment::Payment,
+    time::{Moment, Timestamp},
+};
 use paytone_engine::{
     Batch, BatchError, Core,
+    replay::newest,
+    snapshot::Header,
     what_if::{Otherwise, Report, WhatIf},
 };
-use paytone_journal::{ChainError, ChainVerifier, JournalReader, OpenError, ReadError, Row};
+use paytone_journal::{
+    ChainError, ChainVerifier, EitherReader, JournalReader, OpenError, ReadError, Row, Snapshots,
+    Tip,
+};
 use tokio::sync::oneshot;
 
 use super::Progress;
-use crate::{archive::known::Copies, config::Config, stores::Stores};
+use crate::{
+    archive::{Archive, ArchiveError, Known, known::Copies},
+    config::Config,
+    stores::Stores,
+};
 
 const ROWS: usize = 1_024;
 const BYTES: usize = 8 << 20;
+/// A look finds out step by step what it needs.
+const ROUNDS: usize = 6;
 
 /// Why the past cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -35,56 +51,122 @@ pub enum PastError {
     Thread(String),
 }
 
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// With the newest snapshot that is early enough; with the first row where there is none.
+    AtSnapshot,
+    AtFirstRow,
+}
+
 /// Where a replay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
+    /// The snapshot that it began with; zero for none.
+    pub snapshot: u64,
     /// The last row that counts; zero before the first.
     pub row: u64,
     /// Its engine time.
     pub time: Timestamp,
 }
 
-/// Shows `look` the state as of `at`: with every row decided until then, and none after. Of what had left memory by then it
-/// is shown what `keep` says.
-pub async fn state_at<T: Send + 'static>(
+/// The state as of a moment, and what had left memory by then.
+pub struct Then {
+    core: Core,
+    /// Of what left memory after the snapshot; more is in the archive.
+    left: Copies,
+    at: Timestamp,
+    pub reached: Reached,
+}
+
+impl Then {
+    pub fn state(&self) -> &State {
+        self.core.state()
+    }
+
+    /// `at` in the calendar of then.
+    pub fn moment(&self) -> Moment {
+        self.core.moment_at(self.at)
+    }
+
+    /// Looks at it. `None` where something was asked for that had left memory before the snapshot and changed since: only a replay
+    /// that begins with the first row knows how it was.
+    pub async fn look<T>(
+        &mut self,
+        archive: &Archive,
+        look: impl Fn(&Known<'_>) -> T,
+    ) -> Result<Option<T>, ArchiveError> {
+        for _ in 0..ROUNDS {
+            let known = Known::new(self.core.state(), &self.left);
+            let (seen, missing) = (look(&known), known.missing());
+            if missing.is_empty() || self.reached.snapshot == 0 {
+                return Ok(Some(seen));
+            }
+            if !self.left.fetch_as_of(archive, &missing, self.at).await? {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Then {
+    /// A large state takes longer to go than a thread that serves requests should be held up.
+    fn drop(&mut self) {
+        let core = std::mem::take(&mut self.core);
+        let thread = std::thread::Builder::new().name("look-back".to_owned());
+        // Without a thread it is dropped here.
+        let _ = thread.spawn(move || drop(core));
+    }
+}
+
+/// The state as of `at`: with every row decided until then, and none after; and of what left memory during the replay what `keep`
+/// says.
+pub async fn state_at(
     config: &Config,
     at: Timestamp,
+    begins: Begins,
     progress: Arc<Progress>,
     keep: impl Fn(&Payment) -> bool + Send + 'static,
-    look: impl FnOnce(&Core, &Copies) -> T + Send + 'static,
-) -> Result<(T, Reached), PastError> {
+) -> Result<Then, PastError> {
     let run = move |config: Config| async move {
-        let mut core = Core::new();
-        let mut left = Copies::default();
-        let mut reached = Reached {
-            row: 0,
-            time: Timestamp(0),
+        let mut past = Past::open(&config, &progress).await?;
+        let core = match begins {
+            Begins::AtSnapshot => past.snapshot(|time| time <= at).await?,
+            Begins::AtFirstRow => Core::new(),
         };
-        rows(&config, &progress, |row, batch| {
+        let mut then = Then {
+            reached: Reached {
+                snapshot: core.tip().map_or(0, |tip| tip.seq),
+                row: core.tip().map_or(0, |tip| tip.seq),
+                time: core.moment().now,
+            },
+            core,
+            left: Copies::default(),
+            at,
+        };
+        past.rows(then.core.tip(), |row, batch| {
             if batch.moment.now > at {
                 return Ok(false);
             }
             for event in batch.items.iter().flat_map(|item| &item.events) {
-                let leaving = core.state().leaving(event).into_iter();
+                let leaving = then.core.state().leaving(event).into_iter();
                 leaving
                     .filter(|copy| keep(&copy.payment))
-                    .for_each(|copy| left.add(copy));
+                    .for_each(|copy| then.left.add(copy));
                 if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
-                    left.remove(copy.payment.id);
+                    then.left.remove(copy.payment.id);
                 }
             }
-            core.apply(row).map_err(|error| PastError::Batch {
+            then.core.apply(row).map_err(|error| PastError::Batch {
                 seq: row.seq,
                 error,
             })?;
-            reached = Reached {
-                row: row.seq,
-                time: batch.moment.now,
-            };
+            (then.reached.row, then.reached.time) = (row.seq, batch.moment.now);
             Ok(true)
         })
         .await?;
-        Ok((look(&core, &left), reached))
+        Ok(then)
     };
     apart(config.clone(), run).await
 }
@@ -96,44 +178,77 @@ pub async fn what_if(
     progress: Arc<Progress>,
 ) -> Result<Report, PastError> {
     let run = move |config: Config| async move {
-        let mut what_if = WhatIf::new(otherwise);
-        rows(&config, &progress, |_, batch| Ok(what_if.take(batch))).await?;
+        let mut past = Past::open(&config, &progress).await?;
+        let from = otherwise.from;
+        let core = past.snapshot(|time| time < from).await?;
+        let tip = core.tip();
+        let mut what_if = WhatIf::new(otherwise, core.into_state());
+        past.rows(tip, |_, batch| Ok(what_if.take(batch))).await?;
         Ok(what_if.report())
     };
     apart(config.clone(), run).await
 }
 
-/// Every row in order, its chain checked, until `each` has enough.
-async fn rows(
-    config: &Config,
-    progress: &Progress,
-    mut each: impl FnMut(&Row, &Batch) -> Result<bool, PastError>,
-) -> Result<(), PastError> {
-    let mut journal = Stores::of(config)?.journal_reader().await?;
-    let end = journal.last().await?.map_or(0, |tip| tip.seq);
-    let mut chain = ChainVerifier::new();
-    let mut after = 0;
-    while after < end {
-        progress.set(after, end);
-        progress.check()?;
-        let rows = journal.read(after, ROWS, BYTES).await?;
-        if rows.is_empty() {
-            break;
-        }
-        for row in rows.into_iter().take_while(|row| row.seq <= end) {
-            chain.accept(&row)?;
-            let batch = Batch::decode(&row.body).map_err(|error| PastError::Batch {
-                seq: row.seq,
-                error,
-            })?;
-            if !each(&row, &batch)? {
-                return Ok(());
-            }
-            after = row.seq;
-        }
+/// The journal and its snapshots, for one replay.
+struct Past<'a> {
+    journal: EitherReader,
+    snapshots: Option<Snapshots>,
+    progress: &'a Progress,
+}
+
+impl<'a> Past<'a> {
+    async fn open(config: &Config, progress: &'a Progress) -> Result<Self, PastError> {
+        let stores = Stores::of(config)?;
+        Ok(Self {
+            journal: stores.journal_reader().await?,
+            snapshots: stores.snapshots_as_they_are().await.ok(),
+            progress,
+        })
     }
-    progress.set(after, end);
-    Ok(())
+
+    /// The state of the newest snapshot of a moment that is `wanted`; that before the first row where there is none.
+    async fn snapshot(&mut self, wanted: impl Fn(Timestamp) -> bool) -> Result<Core, PastError> {
+        let Some(snapshots) = &self.snapshots else {
+            return Ok(Core::new());
+        };
+        let wanted = |header: &Header| wanted(header.moment.now);
+        let found = newest(&mut self.journal, snapshots, wanted, |_| {}).await?;
+        self.progress.check()?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Every row after `tip` in order, its chain checked, until `each` has enough.
+    async fn rows(
+        &mut self,
+        tip: Option<Tip>,
+        mut each: impl FnMut(&Row, &Batch) -> Result<bool, PastError>,
+    ) -> Result<(), PastError> {
+        let (journal, progress) = (&mut self.journal, self.progress);
+        let end = journal.last().await?.map_or(0, |tip| tip.seq);
+        let mut chain = ChainVerifier::after(tip);
+        let mut after = tip.map_or(0, |tip| tip.seq);
+        while after < end {
+            progress.set(after, end);
+            progress.check()?;
+            let rows = journal.read(after, ROWS, BYTES).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows.into_iter().take_while(|row| row.seq <= end) {
+                chain.accept(&row)?;
+                let batch = Batch::decode(&row.body).map_err(|error| PastError::Batch {
+                    seq: row.seq,
+                    error,
+                })?;
+                if !each(&row, &batch)? {
+                    return Ok(());
+                }
+                after = row.seq;
+            }
+        }
+        progress.set(after, end);
+        Ok(())
+    }
 }
 
 /// Runs it on a thread that gives way to everything else.

@@ -75,6 +75,33 @@ fn a_subscriber_is_shown_as_of_any_moment_and_only_to_those_who_may_see_people()
     site.stop();
 }
 
+#[test]
+fn the_past_after_a_snapshot_is_the_same_with_and_without_it() {
+    let mut site = site();
+    let early = now();
+    site.agreed(&["adjust", NUMBER, "50.00", "--reason", "goodwill"]);
+    let made = site.as_("ann", &["snapshot", "--json"]).done().json();
+    let position = made["position"].as_u64().expect("a position");
+    site.agreed(&["adjust", NUMBER, "-20.00", "--reason", "taken back"]);
+    let late = now();
+    site.agreed(&["adjust", NUMBER, "1.00", "--reason", "later still"]);
+    let show = |at: &str| {
+        site.as_("ann", &["subscriber", "show", NUMBER, "--at", at, "--json"])
+            .done()
+            .json()
+    };
+    // It is of later than that.
+    let (mut then, before) = (show(&late), show(&early));
+    assert_eq!(then["balance"]["available"], "30.00");
+    assert_eq!(then["as_of"]["snapshot"], position);
+    assert_eq!(before["balance"]["available"], "0.00");
+    assert_eq!(before["as_of"]["snapshot"], 0);
+    std::fs::remove_dir_all(site.path("data/snapshots")).expect("removed");
+    then["as_of"]["snapshot"] = json!(0);
+    assert_eq!(show(&late), then);
+    site.stop();
+}
+
 fn pay(site: &Site, key: &str, amount: &str, repeat: &str) -> Value {
     let address = site.origin.strip_prefix("http://").expect("an address");
     let body = json!({

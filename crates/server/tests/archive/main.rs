@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod past;
 mod postgres;
 mod rebuilt;
 mod scene;
