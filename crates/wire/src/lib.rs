@@ -12,5 +12,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod emv;
 pub mod iso8583;
 pub mod tlv;
