@@ -4,8 +4,8 @@
 //!   issuer master key ──▶ key of a card ──▶ key of a transaction ──▶ ARQC ──▶ ARPC
 //!     (Key)   derivation::card_key   Version::session      CardKeys::cryptogram, verify, answer
 //! ```
-//! A [`Version`](version::Version) is one row of a table: how the card's key is derived, how the transaction's, what is signed and how it
-//! is filled up, and how the issuer answers. [`ChipData`](chip_data::ChipData) is what field 55 carried.
+//! A [`Version`] is one row of a table: how the card's key is derived, how the transaction's, what is signed and how it
+//! is filled up, and how the issuer answers. [`ChipData`] is what field 55 carried.
 //!
 //! | clause | where |
 //! |---|---|
