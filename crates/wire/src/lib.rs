@@ -2,6 +2,9 @@
 //!
 //! ```text
 //!   iso8583/  frames of a stream ──▶ messages of a dialect ──▶ fields          (and back)
+//!   emv/      keys ──▶ cryptograms of cards, and the issuer's answers; what chip data say
+//!   pin       PIN blocks
+//!   qr/       what a merchant shows for a phone to scan, and a phone for a till
 //!   tlv       tags, lengths, values: what chips talk in, and field 55
 //! ```
 //! **Invariant:** no function here panics on any bytes, and nothing prints a card number, a track, a PIN block, chip data or a key.
@@ -14,4 +17,6 @@
 
 pub mod emv;
 pub mod iso8583;
+pub mod pin;
+pub mod qr;
 pub mod tlv;

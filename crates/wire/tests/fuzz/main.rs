@@ -6,6 +6,7 @@
 //! FUZZ_ROUNDS=10000000 cargo test --release -p paytone-wire --test fuzz
 //! ```
 
+mod codes;
 mod emv;
 #[path = "../oracles/generated.rs"]
 mod generated;

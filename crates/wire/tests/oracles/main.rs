@@ -6,4 +6,5 @@
 mod emv;
 mod generated;
 mod iso8583;
+mod pin;
 mod running;
