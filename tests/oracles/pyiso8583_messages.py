@@ -1,8 +1,8 @@
 """Encodes and decodes messages with pyiso8583, which shares no code with Paytone.
 
 Reads {"dialect", "cases": [{"type", "fields": {number: text}, "hex"}]} from the file named first and writes
-[{"encoded": hex of the fields, "decoded": fields of the hex}] to standard output. Of the messages under "refused" it writes only
-the field at which each is refused. Binary fields are hexadecimal text.
+[{"encoded": hex of the fields, "decoded": fields of the hex}] to standard output. Without "hex" it only encodes. Of the
+messages under "refused" it writes only the field at which each is refused. Binary fields are hexadecimal text.
 What a dialect is follows from its name here, not from Paytone's tables.
 """
 
@@ -88,6 +88,9 @@ def main():
         if packed and "35" in fields:
             fields["35"] = fields["35"].replace("=", "D")
         encoded, _ = iso8583.encode(fields, spec)
+        if "hex" not in case:
+            answers.append({"encoded": encoded.hex()})
+            continue
         decoded, _ = iso8583.decode(bytes.fromhex(case["hex"]), spec)
         kind = decoded.pop("t")
         for bitmap in ("p", "1", "h"):

@@ -5,6 +5,7 @@
 //!   emv/      keys ──▶ cryptograms of cards, and the issuer's answers; what chip data say
 //!   pin       PIN blocks
 //!   qr/       what a merchant shows for a phone to scan, and a phone for a till
+//!   till/     the host's side of a till's connection: requests out, answers back
 //!   tlv       tags, lengths, values: what chips talk in, and field 55
 //! ```
 //! **Invariant:** no function here panics on any bytes, and nothing prints a card number, a track, a PIN block, chip data or a key.
@@ -19,4 +20,5 @@ pub mod emv;
 pub mod iso8583;
 pub mod pin;
 pub mod qr;
+pub mod till;
 pub mod tlv;

@@ -93,6 +93,10 @@ pub enum Problem {
     TrailingBytes,
     /// No tags, lengths and values.
     Structure,
+    /// A field that such a message must have.
+    Missing,
+    /// A value that makes no sense, or contradicts another field.
+    Value,
 }
 
 impl Problem {
@@ -108,6 +112,8 @@ impl Problem {
             Self::NotInDialect => "not_in_dialect",
             Self::TrailingBytes => "trailing_bytes",
             Self::Structure => "structure",
+            Self::Missing => "missing",
+            Self::Value => "value",
         }
     }
 }
@@ -121,11 +127,11 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn new(path: Path, problem: Problem) -> Self {
+    pub fn new(path: Path, problem: Problem) -> Self {
         Self { path, problem }
     }
 
-    pub(super) fn field(number: u8, problem: Problem) -> Self {
+    pub fn field(number: u8, problem: Problem) -> Self {
         Self::new(Path::Field(number), problem)
     }
 }

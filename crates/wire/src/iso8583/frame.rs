@@ -153,7 +153,8 @@ impl LengthHeader {
 }
 
 impl Framing {
-    fn header_bytes(&self) -> usize {
+    /// Bytes between length and message.
+    pub fn header_bytes(&self) -> usize {
         match self.header {
             Header::None => 0,
             Header::Tpdu => 5,

@@ -32,11 +32,11 @@ impl Message {
     }
 
     /// Room from the start, so that no value is left behind in a buffer that was too small.
-    pub(super) fn with_room(message_type: MessageType, bytes: usize) -> Self {
+    pub(crate) fn with_room(message_type: MessageType, bytes: usize) -> Self {
         Self {
             message_type,
             bitmaps: 1,
-            spans: Vec::with_capacity(24),
+            spans: Vec::with_capacity((bytes / 8).min(24)),
             values: Zeroizing::new(Vec::with_capacity(bytes)),
         }
     }

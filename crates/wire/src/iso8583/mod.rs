@@ -38,3 +38,4 @@ pub use frame::{Deframer, Frame, FrameError, Framing};
 pub use message::Message;
 pub use message_type::MessageType;
 pub use original::Original;
+pub(crate) use print::account_number;

@@ -12,3 +12,4 @@ mod emv;
 mod generated;
 mod iso8583;
 mod mutation;
+mod till;

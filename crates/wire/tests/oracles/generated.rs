@@ -67,14 +67,19 @@ pub fn message(
     let mut message = Message::new(MessageType::new(TYPES[which]).of_version(version));
     for _ in 0..=random.below(20) {
         let number = 2 + random.below(191) as u8;
-        if let Some((class, length)) = codec.field(number)
-            && wanted(number)
-        {
-            let wide = !plain && codec.dialect().charset != Charset::Ascii;
-            message.set(number, value(random, class, length, wide));
+        if wanted(number) {
+            set(random, codec, plain, &mut message, number);
         }
     }
     message
+}
+
+/// Gives field `number` a value, if the dialect has the field.
+pub fn set(random: &mut Random, codec: &Codec, plain: bool, message: &mut Message, number: u8) {
+    if let Some((class, length)) = codec.field(number) {
+        let wide = !plain && codec.dialect().charset != Charset::Ascii;
+        message.set(number, value(random, class, length, wide));
+    }
 }
 
 fn value(random: &mut Random, class: Class, length: Length, wide: bool) -> Vec<u8> {

@@ -8,3 +8,4 @@ mod generated;
 mod iso8583;
 mod pin;
 mod running;
+mod till;
