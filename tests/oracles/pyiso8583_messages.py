@@ -68,11 +68,17 @@ def specification(dialect):
         if manner == "binary":
             spec["55"]["len_type"] = 1
             spec["48"]["data_enc"] = "b"
-    elif manner == "ascii":
+    elif manner in ("ascii", "third"):
         # Characters above ASCII are one byte each.
         for key, field in spec.items():
             if field["data_enc"] == "ascii" and key not in ("h", "t"):
                 field["data_enc"] = "latin-1"
+        if manner == "third":
+            # Fields above 128, announced by a third bitmap.
+            plain = {"len_enc": "ascii", "data_enc": "ascii"}
+            spec["129"] = {**plain, "len_type": 2, "max_len": 99, "desc": ""}
+            spec["150"] = {**plain, "data_enc": "b", "len_type": 0, "max_len": 3, "desc": ""}
+            spec["192"] = {**plain, "len_type": 0, "max_len": 4, "desc": ""}
     else:
         raise ValueError(dialect)
     return spec

@@ -1,7 +1,12 @@
 //! Messages of every dialect against pyiso8583 and the npm package iso_8583.
 
 use data_encoding::{HEXLOWER_PERMISSIVE, HEXUPPER};
-use paytone_wire::iso8583::{Codec, Message, MessageType, dialects, field::Class};
+use paytone_wire::iso8583::{
+    Codec, Dialect, Message, MessageType,
+    dialect::Change,
+    dialects,
+    field::{Class, Length},
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -32,13 +37,13 @@ fn hex(value: &Value) -> Vec<u8> {
 
 /// `CASES` messages through an oracle: it encodes what we encode, decodes what we encode, and we decode what it encodes.
 fn compare(
-    dialect: &str,
+    dialect: &Dialect,
     plain: bool,
     wanted: impl Fn(u8) -> bool,
     oracle: impl Fn(&Value) -> Value,
 ) {
     let mut random = Random::new();
-    let codec = Codec::new(dialects::named(dialect).expect("a dialect")).expect("a codec");
+    let codec = Codec::new(dialect).expect("a codec");
     let messages: Vec<Message> = (0..CASES)
         .map(|_| generated::message(&mut random, &codec, plain, &wanted))
         .collect();
@@ -56,7 +61,7 @@ fn compare(
             })
         })
         .collect();
-    let answers = oracle(&json!({ "dialect": dialect, "cases": cases }));
+    let answers = oracle(&json!({ "dialect": dialect.name, "cases": cases }));
     let answers = answers.as_array().expect("a list of answers");
     assert_eq!(answers.len(), CASES, "seed {seed}");
     for ((message, case), answer) in messages.iter().zip(&cases).zip(answers) {
@@ -93,7 +98,7 @@ fn compare_with_python(dialect: &str) {
     let packed = dialect.ends_with("bcd") || dialect.ends_with("binary");
     let signed = |field| matches!(field, 28..=31 | 97);
     compare(
-        dialect,
+        dialects::named(dialect).expect("a dialect"),
         false,
         |field| field != 65 && !(packed && signed(field)),
         |asked| running::python("pyiso8583_messages.py", asked),
@@ -141,11 +146,37 @@ fn pyiso8583_agrees_on_1993_in_ebcdic() {
 }
 
 #[test]
+fn pyiso8583_agrees_on_a_third_bitmap() {
+    let upto_99 = Length::Upto {
+        most: 99,
+        digits: 2,
+    };
+    let dialect = Dialect {
+        name: "1987-third".into(),
+        third_bitmap: true,
+        exceptions: vec![
+            (129, Change::Is(Class::Text, upto_99)),
+            (150, Change::Is(Class::Binary, Length::Fixed(3))),
+            (192, Change::Is(Class::Alphabetic, Length::Fixed(4))),
+        ]
+        .into(),
+        ..dialects::ASCII_1987
+    };
+    // Few others, so that most messages have some of the three.
+    compare(
+        &dialect,
+        false,
+        |field| !(20..=100).contains(&field),
+        |asked| running::python("pyiso8583_messages.py", asked),
+    );
+}
+
+#[test]
 fn the_node_package_agrees_on_what_it_speaks() {
     // Where the package wants values that no standard asks for.
     let peculiar = |field| matches!(field, 34 | 36 | 59 | 65 | 118..=123 | 127);
     compare(
-        "1987-node",
+        &dialects::NODE_1987,
         true,
         |field| !peculiar(field),
         |asked| running::node("node_messages.js", asked),
