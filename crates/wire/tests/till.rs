@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use paytone_wire::{
-    emv::{CardKeys, ChipData, IssuerAnswer, Key, Tvr, key::Algorithm, version},
-    iso8583::{Codec, Framing, Message, MessageType, Original, dialects},
-    till::{Code, Entry, Event, Kind, Link, Reply, Request, Session, session::Why},
+    emv::{CardKeys, ChipData, IssuerAnswer, Key, Phone, Tap, Tvr, key::Algorithm, version},
+    iso8583::{Codec, Framing, Message, MessageType, Original, dialect::Structure, dialects},
+    till::{
+        Code, Entry, Event, Kind, Link, Reply, Request, Session, Terminal,
+        request::{Total, Totals},
+        session::Why,
+        terminal::{self, Moment, Payer},
+    },
 };
 
 fn link() -> Link {
@@ -297,4 +302,137 @@ fn a_simulated_phone_is_verified_and_hears_from_its_issuer() {
     reply.code = Code::NotEnoughMoney;
     let answer = read(&session.answer(&asked, &reply).expect("an answer"));
     assert_eq!((answer.text(39), answer.text(38)), (Some("51"), None));
+}
+
+/// Every kind of message that a terminal makes, in every dialect: understood, answered, heard.
+#[test]
+fn a_terminal_and_a_session_understand_each_other_in_every_dialect() {
+    let key: Vec<u8> = (1..=16).collect();
+    let issuer = Key::new(Algorithm::TripleDes, &key).expect("a key");
+    let number = "8888001234567890";
+    let keys = CardKeys::derive(&version::MCHIP_14, &issuer, number, 1).expect("keys");
+    for dialect in dialects::ALL {
+        let link = Arc::new(Link::new(dialect, Framing::default()).expect("a link"));
+        let mut session = Session::new(link.clone());
+        let mut phone = Phone {
+            keys: keys.clone(),
+            key_index: 1,
+            counter: 0,
+            sequence_number: Some(1),
+        };
+        let terminal = Terminal {
+            version: dialect.version,
+            terminal: "T1".into(),
+            merchant: "SHOP".into(),
+            acquirer: Some("123456".into()),
+            currency: "156".into(),
+        };
+        let moment = |trace| Moment {
+            local: "261123180000",
+            transmitted: "1123100000",
+            trace,
+        };
+        let tap = Tap {
+            amount: 1234,
+            currency: 156,
+            country: 156,
+            date: 261_123,
+            kind: 0,
+            unpredictable: [9; 4],
+            verified: true,
+        };
+        let chip = phone.tap(&tap).expect("chip data");
+        let payer = Payer::Tap {
+            number,
+            sequence: 1,
+            chip: &chip,
+            pin_block: Some(&[7; 8]),
+        };
+        let purchase = terminal.purchase(&payer, 1234, moment(1));
+        let totals = Totals {
+            debits: Total {
+                count: 3,
+                amount: 3702,
+            },
+            net: Some(-3702),
+            ..Totals::default()
+        };
+        let has_codes = matches!(link.codec.structure(48), Some(Structure::Labelled { .. }));
+        let mut messages = vec![
+            (purchase.clone(), Kind::Purchase),
+            (terminal.repeat(&purchase), Kind::Purchase),
+            (terminal.refund(&payer, 1234, moment(2)), Kind::Purchase),
+            (
+                terminal.authorization(&payer, 1234, moment(3)),
+                Kind::Authorization,
+            ),
+            (
+                terminal.reversal(&purchase, moment(4)),
+                Kind::ReversalAdvice,
+            ),
+            (
+                terminal.reconciliation(&totals, moment(5)),
+                Kind::Reconciliation,
+            ),
+        ];
+        if has_codes {
+            let code = Payer::Code("12345678902010014129");
+            messages.push((terminal.purchase(&code, 1234, moment(6)), Kind::Purchase));
+        }
+        let mut first: Option<Request> = None;
+        for (message, kind) in messages {
+            let asked = request(&mut session, &message);
+            assert_eq!((asked.kind, &asked.identity.terminal[..]), (kind, "T1"));
+            let mut reply = Reply::new(Code::Approved);
+            reply.approval = Some("654321".into());
+            if let Some(chip) = &asked.chip {
+                let code = IssuerAnswer::Code(*b"00");
+                let (right, tag_91) = keys.verify_and_answer(chip, |_| code).expect("verified");
+                assert!(right && chip.verified_on_device());
+                assert_eq!(
+                    asked.pin_block.as_ref().map(|block| &block[..]),
+                    Some(&[7; 8][..])
+                );
+                reply.issuer_authentication = Some(tag_91);
+            } else if kind == Kind::Purchase {
+                assert_eq!(asked.payment_code.as_deref(), Some("12345678902010014129"));
+            }
+            if kind == Kind::ReversalAdvice {
+                assert!(first.as_ref().is_some_and(|first| asked.undoes(first)));
+            }
+            if kind == Kind::Reconciliation {
+                assert_eq!(asked.totals, Some(totals));
+            }
+            let bytes = session.answer(&asked, &reply).expect("an answer");
+            let answer = link.codec.decode(&bytes[2..]).expect("an answer");
+            let heard = terminal::heard(&answer).expect("an answer");
+            assert_eq!(
+                heard.code,
+                Some(Code::Approved),
+                "{}: {answer}",
+                dialect.name
+            );
+            assert_eq!(heard.trace, asked.identity.trace);
+            assert_eq!(heard.approval.as_deref(), Some("654321"));
+            assert_eq!(heard.issuer_authentication.is_some(), asked.chip.is_some());
+            if let Some(tag_91) = &heard.issuer_authentication {
+                assert_eq!(keys.verify_answer(&chip, tag_91), Ok(true));
+            }
+            first.get_or_insert(asked);
+        }
+        for (message, why) in [
+            (terminal.sign_on(moment(7)), Why::SignedOn),
+            (terminal.echo(moment(8)), Why::Echo),
+            (terminal.sign_off(moment(9)), Why::SignedOff),
+        ] {
+            let Event::Answered { bytes, why: said } = receive(&mut session, &message) else {
+                panic!("an answer");
+            };
+            assert_eq!(said, why);
+            let answer = link.codec.decode(&bytes[2..]).expect("an answer");
+            let heard = terminal::heard(&answer).expect("an answer");
+            assert_eq!(heard.code, Some(Code::Approved));
+            assert_eq!(terminal::heard(&message), None);
+        }
+    }
 }

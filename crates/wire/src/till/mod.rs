@@ -21,6 +21,7 @@ pub mod reply;
 pub mod request;
 mod requests;
 pub mod session;
+pub mod terminal;
 
 pub use card::Card;
 pub use code::Code;
@@ -28,3 +29,4 @@ pub use profile::Profile;
 pub use reply::Reply;
 pub use request::{Entry, Identity, Kind, Request};
 pub use session::{Event, Link, Session};
+pub use terminal::Terminal;
