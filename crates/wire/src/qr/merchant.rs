@@ -12,10 +12,11 @@
 //!
 //! **Invariant:** what is written reads as the same; any text reads or is refused with the id of the object that is wrong.
 
-use std::fmt;
-
-/// Objects in the order they come.
-pub type Objects = Vec<(u8, String)>;
+pub use super::objects::{Objects, QrError, QrProblem};
+use super::{
+    amount::is_decimal,
+    objects::{Taken, check_checksum, checksum, put, put_all, put_some, read, template, within},
+};
 
 /// Ids of the additional data (clause 4.8).
 pub mod additional {
@@ -87,69 +88,6 @@ pub struct MerchantCode {
     /// Ids 65 to 99.
     pub others: Objects,
 }
-
-/// What is wrong with a code, and where.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct QrError {
-    /// The object, and the object within it.
-    pub id: Option<u8>,
-    pub within: Option<u8>,
-    pub problem: QrProblem,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum QrProblem {
-    /// Not the id, length and value that objects are.
-    Form,
-    EndsEarly,
-    Missing,
-    Twice,
-    TooLong,
-    /// A value of another kind than the object has.
-    Value,
-    Checksum,
-    /// Not a version this code knows.
-    Version,
-}
-
-impl QrProblem {
-    /// Stable, for logs and counters.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Form => "form",
-            Self::EndsEarly => "ends_early",
-            Self::Missing => "missing",
-            Self::Twice => "twice",
-            Self::TooLong => "too_long",
-            Self::Value => "value",
-            Self::Checksum => "checksum",
-            Self::Version => "version",
-        }
-    }
-}
-
-impl QrError {
-    fn at(id: u8, problem: QrProblem) -> Self {
-        Self {
-            id: Some(id),
-            within: None,
-            problem,
-        }
-    }
-}
-
-impl fmt::Display for QrError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.id, self.within) {
-            (Some(id), Some(within)) => write!(out, "{id:02}.{within:02}: ")?,
-            (Some(id), None) => write!(out, "{id:02}: ")?,
-            _ => {}
-        }
-        out.write_str(self.problem.code())
-    }
-}
-
-impl std::error::Error for QrError {}
 
 impl MerchantCode {
     /// Reads a scanned text.
@@ -318,56 +256,6 @@ impl MerchantCode {
     }
 }
 
-/// `minor` units as a code's amount: 1234 with two places is `12.34`.
-pub fn amount_text(minor: u64, places: u8) -> String {
-    let places = usize::from(places);
-    let digits = format!("{minor:0>width$}", width = places + 1);
-    let (whole, part) = digits.split_at(digits.len() - places);
-    if places == 0 {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{part}")
-    }
-}
-
-/// A code's amount in minor units, if the currency has so many places and the number fits.
-pub fn amount_minor(text: &str, places: u8) -> Option<u64> {
-    if !is_decimal(text) {
-        return None;
-    }
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let missing = usize::from(places).checked_sub(part.len())?;
-    let digits = format!("{whole}{part}{}", "0".repeat(missing));
-    digits.parse().ok()
-}
-
-/// Digits with at most one point, and a digit before it (clause 4.3.4.1).
-fn is_decimal(text: &str) -> bool {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    !whole.is_empty() && digits(whole) && digits(part)
-}
-
-/// Objects that were read, to be taken one by one.
-struct Taken(Objects);
-
-impl Taken {
-    fn take(&mut self, id: u8) -> Result<Option<String>, QrError> {
-        let Some(at) = self.0.iter().position(|(found, _)| *found == id) else {
-            return Ok(None);
-        };
-        let (_, value) = self.0.remove(at);
-        if self.0.iter().any(|(found, _)| *found == id) {
-            return Err(QrError::at(id, QrProblem::Twice));
-        }
-        Ok(Some(value))
-    }
-
-    fn needed(&mut self, id: u8) -> Result<String, QrError> {
-        self.take(id)?.ok_or(QrError::at(id, QrProblem::Missing))
-    }
-}
-
 fn account(id: u8, value: String) -> Result<Account, QrError> {
     if id < 26 {
         return Ok(Account::Listed(value));
@@ -403,108 +291,10 @@ fn local_names(value: &str) -> Result<LocalNames, QrError> {
     })
 }
 
-fn template(id: u8, value: &str) -> Result<Objects, QrError> {
-    read(value).map_err(|error| within(id, error))
-}
-
-fn within(id: u8, error: QrError) -> QrError {
-    QrError {
-        id: Some(id),
-        within: error.id,
-        problem: error.problem,
-    }
-}
-
-fn read(text: &str) -> Result<Objects, QrError> {
-    let mut objects = Objects::new();
-    let mut rest = text;
-    let form = QrError {
-        id: None,
-        within: None,
-        problem: QrProblem::Form,
-    };
-    while !rest.is_empty() {
-        let (id, after) = two_digits(rest).ok_or(form)?;
-        let (length, after) = two_digits(after).ok_or(QrError::at(id, QrProblem::Form))?;
-        if length == 0 {
-            return Err(QrError::at(id, QrProblem::Form));
-        }
-        // The length counts characters, and a character may be several bytes.
-        let mut ends = after.char_indices().map(|(at, _)| at);
-        let end = match ends.nth(usize::from(length)) {
-            Some(end) => end,
-            None if after.chars().count() == usize::from(length) => after.len(),
-            None => return Err(QrError::at(id, QrProblem::EndsEarly)),
-        };
-        let (value, after) = after.split_at(end);
-        objects.push((id, value.to_owned()));
-        rest = after;
-    }
-    Ok(objects)
-}
-
-fn two_digits(text: &str) -> Option<(u8, &str)> {
-    let (digits, rest) = text.split_at_checked(2)?;
-    let both = digits.bytes().all(|byte| byte.is_ascii_digit());
-    both.then(|| digits.parse().ok().map(|number| (number, rest)))?
-}
-
-fn put(to: &mut String, id: u8, value: &str) -> Result<(), QrError> {
-    let length = value.chars().count();
-    match length {
-        0 => Err(QrError::at(id, QrProblem::Value)),
-        1..=99 if id <= 99 => {
-            to.push_str(&format!("{id:02}{length:02}{value}"));
-            Ok(())
-        }
-        _ => Err(QrError::at(id, QrProblem::TooLong)),
-    }
-}
-
-fn put_some(to: &mut String, id: u8, value: Option<&str>) -> Result<(), QrError> {
-    value.map_or(Ok(()), |value| put(to, id, value))
-}
-
-fn put_all(to: &mut String, template: u8, objects: &Objects) -> Result<(), QrError> {
-    for (id, value) in objects {
-        put(to, *id, value).map_err(|error| within(template, error))?;
-    }
-    Ok(())
-}
-
-/// The last object is the checksum over all before it, its own id and length included.
-fn check_checksum(text: &str) -> Result<(), QrError> {
-    let wrong = QrError::at(63, QrProblem::Checksum);
-    let at = text.len().checked_sub(4).ok_or(wrong)?;
-    let (before, digits) = text.split_at_checked(at).ok_or(wrong)?;
-    if !before.ends_with("6304") {
-        return Err(QrError::at(63, QrProblem::Missing));
-    }
-    // Capitals, but scanners and generators have been seen to differ.
-    let right = format!("{:04X}", checksum(before.as_bytes()));
-    if right.eq_ignore_ascii_case(digits) {
-        Ok(())
-    } else {
-        Err(wrong)
-    }
-}
-
-/// CRC of ISO/IEC 13239: polynomial 1021, starting from FFFF.
-fn checksum(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0xFFFF, |sum, byte| {
-        (0..8).fold(sum ^ u16::from(*byte) << 8, |sum, _| {
-            if sum & 0x8000 == 0 {
-                sum << 1
-            } else {
-                sum << 1 ^ 0x1021
-            }
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::qr::amount::amount_text;
     use proptest::prelude::*;
 
     /// The example of the specification's annex.
@@ -600,34 +390,6 @@ mod tests {
         assert!(MerchantCode::parse("").is_err());
         // Cut in the middle of a character.
         assert!(MerchantCode::parse("最佳运").is_err());
-    }
-
-    #[test]
-    fn amounts_are_exact_in_both_directions() {
-        for (minor, places, text) in [
-            (0, 2, "0.00"),
-            (5, 2, "0.05"),
-            (2372, 2, "23.72"),
-            (2372, 0, "2372"),
-            (2372, 3, "2.372"),
-            (u64::MAX, 2, "184467440737095516.15"),
-        ] {
-            assert_eq!(amount_text(minor, places), text);
-            assert_eq!(amount_minor(text, places), Some(minor), "{text}");
-        }
-        assert_eq!(amount_minor("23.7", 2), Some(2370));
-        assert_eq!(amount_minor("23.", 2), Some(2300));
-        for bad in [
-            "23.721",
-            ".5",
-            "-1",
-            "",
-            "1e2",
-            "1.2.3",
-            "99999999999999999999",
-        ] {
-            assert_eq!(amount_minor(bad, 2), None, "{bad}");
-        }
     }
 
     proptest! {

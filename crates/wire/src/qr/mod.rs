@@ -2,5 +2,7 @@
 //!
 //! **Not here:** pictures. A code is text; whoever draws it decides how.
 
+pub mod amount;
 pub mod merchant;
+pub mod objects;
 pub mod payment_code;
