@@ -5,6 +5,7 @@ use crate::{
     answer::AlreadyInitialized,
     archive::ArchiveCommand,
     funding::EffectCommand,
+    idempotency::Repeat,
     ids::{KeyringFingerprint, SessionId},
     mandate::MandateCommand,
     merchant::ClientCommand,
@@ -47,6 +48,39 @@ pub enum Command {
         session: SessionId,
         until: Timestamp,
     },
+}
+
+impl Command {
+    /// The idempotency key of a merchant's request, if it has one.
+    pub fn repeat(&self) -> Option<&Repeat> {
+        match self {
+            Self::Payment(
+                PaymentCommand::Cancel { repeat, .. }
+                | PaymentCommand::Capture { repeat, .. }
+                | PaymentCommand::Refund { repeat, .. },
+            )
+            | Self::Mandate(MandateCommand::End { repeat, .. }) => Some(repeat),
+            Self::Payment(PaymentCommand::Request(request)) => Some(&request.repeat),
+            Self::Mandate(MandateCommand::Request(request)) => Some(&request.repeat),
+            _ => None,
+        }
+    }
+
+    /// Says how far a merchant's idempotency key was looked for among those that have left memory.
+    pub fn say_checked(&mut self, checked: Timestamp) {
+        let repeat = match self {
+            Self::Payment(
+                PaymentCommand::Cancel { repeat, .. }
+                | PaymentCommand::Capture { repeat, .. }
+                | PaymentCommand::Refund { repeat, .. },
+            )
+            | Self::Mandate(MandateCommand::End { repeat, .. }) => repeat,
+            Self::Payment(PaymentCommand::Request(request)) => &mut request.repeat,
+            Self::Mandate(MandateCommand::Request(request)) => &mut request.repeat,
+            _ => return,
+        };
+        repeat.checked = checked;
+    }
 }
 
 /// An answer and what it did.

@@ -213,6 +213,10 @@ impl Sum {
         if archive.evictions > 0 {
             self.add(archive.evictions);
         }
+        // Journals from which no key has left keep theirs.
+        if repeats.left_before() > paytone_domain::time::Timestamp::default() {
+            self.add(repeats.left_before());
+        }
         // What the first release did not know is not under its digest.
         if ended_sessions.iter().len() > 0 {
             self.pairs(ended_sessions.iter().collect());

@@ -87,11 +87,16 @@ impl fmt::Debug for Store {
 pub struct Archive {
     /// How long it stays in memory.
     pub after_seconds: u32,
+    /// How long the answer to an idempotency key stays in memory.
+    pub keys_after_seconds: u32,
 }
 
 impl Default for Archive {
     fn default() -> Self {
-        Self { after_seconds: 600 }
+        Self {
+            after_seconds: 600,
+            keys_after_seconds: 900,
+        }
     }
 }
 

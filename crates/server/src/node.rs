@@ -13,6 +13,7 @@ use std::{
 use paytone_connectors::prompt::{CodeChannel, channel};
 use paytone_domain::{
     Actor, Answer, Command, Event,
+    archive::Gone,
     ids::{ClientKeyId, DeviceId, KeyringFingerprint, MandateId, MerchantId, PaymentId},
     mandate::MandateEvent,
     money::Currency,
@@ -26,7 +27,11 @@ use tracing::Instrument as _;
 use crate::{
     admin::SignIns,
     api::phone::news::{self, News},
-    archive::{self, Archive, RebuildError, RecallError},
+    archive::{
+        self, Archive, RebuildError, RecallError,
+        keys::{Before, Keys},
+        known::LookError,
+    },
     cluster::{Cluster, ClusterError, erasures},
     config::{Config, Limits},
     edge::{
@@ -46,6 +51,9 @@ use crate::{
     webhooks::{Webhooks, WebhooksError},
 };
 
+/// How often a command is asked again while what it needs leaves memory.
+const TRIES: usize = 4;
+
 /// What every edge holds.
 pub struct Node {
     pub config: Config,
@@ -61,6 +69,8 @@ pub struct Node {
     pub news: Arc<News>,
     pub views: Views,
     pub archive: Archive,
+    /// Idempotency keys that have left memory.
+    pub keys: Keys,
     pub webhooks: Webhooks,
     /// Merchants' requests under way.
     pub under_way: UnderWay,
@@ -187,6 +197,7 @@ impl Node {
         };
         // What the state has let go must be there before anybody asks for it.
         archive::catch_up(&stores, core.state()).await?;
+        let left_before = core.state().repeats.left_before();
         let subjects = stores.subject_keys(&keyring).await?;
         let directory = Arc::new(Directory::of(core.state()));
         let observed = Arc::clone(&directory);
@@ -233,6 +244,7 @@ impl Node {
             news,
             views,
             archive,
+            keys: Keys::behind(left_before),
             webhooks,
             under_way: UnderWay::default(),
             shares,
@@ -282,34 +294,55 @@ impl Node {
         self.directory.currency()
     }
 
-    /// Asks the engine for one decision. What has left memory and is asked for is brought back first.
+    /// Asks the engine for one decision. A merchant's idempotency key is looked for among those that have left memory first,
+    /// and what has left and is asked of is brought back.
     pub async fn submit(
         &self,
         actor: Actor,
         command: Command,
     ) -> Result<Answered<Answer>, EngineError> {
         let request = self.next_request();
-        let again = matches!(command, Command::Payment(_)).then(|| command.clone());
-        let answered = self
-            .engine
-            .submit(actor, request, command)
-            .instrument(traces::of_decision())
-            .await?;
-        let (Some(gone), Some(command)) = (answered.answer.gone(), again) else {
-            return Ok(answered);
-        };
-        match self.recall(gone).await {
-            Ok(()) => {}
-            Err(RecallError::Engine(error)) => return Err(error),
-            Err(error) => {
-                tracing::error!(%error, "something old cannot be recalled");
+        let mut command = command;
+        for tried in 0..TRIES {
+            if let Some(repeat) = command.repeat() {
+                match self.looked_for(*repeat).await {
+                    Ok(Before::Answered(answered)) => return Ok(answered),
+                    Ok(Before::New(checked)) => command.say_checked(checked),
+                    Err(LookError::Engine(error)) => return Err(error),
+                    Err(LookError::Archive(error)) => {
+                        tracing::error!(%error, "nothing is decided under a key that cannot be looked up");
+                        return Err(EngineError::Overloaded);
+                    }
+                }
+            }
+            let again = matches!(command, Command::Payment(_) | Command::Mandate(_));
+            let again = again.then(|| command.clone());
+            let answered = self
+                .engine
+                .submit(actor, request, command)
+                .instrument(traces::of_decision())
+                .await?;
+            let (Some(gone), Some(asked)) = (answered.answer.gone(), again) else {
                 return Ok(answered);
+            };
+            command = asked;
+            if gone == Gone::Keys {
+                // They left between the look and the decision; or this node knows nothing of it, as another one led.
+                if tried > 0 {
+                    self.keys.lag();
+                }
+                continue;
+            }
+            match self.recall(gone).await {
+                Ok(()) => {}
+                Err(RecallError::Engine(error)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, "something old cannot be recalled");
+                    return Ok(answered);
+                }
             }
         }
-        self.engine
-            .submit(actor, request, command)
-            .instrument(traces::of_decision())
-            .await
+        Err(EngineError::Overloaded)
     }
 }
 

@@ -14,8 +14,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 use paytone_domain::{
     Actor, Answer, Command, Event, State,
     archive::{ArchiveCommand, ArchiveEvent, ArchiveRefusal, Closed, Gone, QUIET},
-    ids::{PaymentId, RefundId},
-    time::Timestamp,
+    idempotency::{OldAnswer, Recorded},
+    ids::{PaymentId, RefundId, RepeatKey},
+    payment::ClientPaymentRefusal,
+    time::{HOUR, Timestamp},
 };
 use paytone_engine::Batch;
 
@@ -23,6 +25,7 @@ use crate::{
     happening::{Ask, CallId, Happening, Look, Seen, Told},
     mutation::Mutation,
     process::{Input, Process, Reply},
+    promises::repeat_of,
     violation::{Check, Checked, Violation, require},
     world::World,
 };
@@ -35,11 +38,29 @@ const COPIES: usize = 16;
 pub struct Disk {
     payments: BTreeMap<PaymentId, Vec<u8>>,
     refunds: BTreeMap<RefundId, PaymentId>,
+    keys: BTreeMap<RepeatKey, OldAnswer>,
     /// What an edge with a bug in it goes by: the first copy that it ever read of each.
     first_read: BTreeMap<PaymentId, Closed>,
 }
 
+/// What leaves memory together.
+#[derive(Clone, Debug)]
+pub struct Leaving {
+    copies: Vec<Closed>,
+    answers: Vec<OldAnswer>,
+    keys_before: Timestamp,
+    /// Of its eviction.
+    number: u64,
+}
+
 impl Disk {
+    fn write_all(&mut self, leaving: &Leaving) {
+        leaving.copies.iter().for_each(|copy| self.write(copy));
+        for old in &leaving.answers {
+            self.keys.insert(old.key, old.clone());
+        }
+    }
+
     fn write(&mut self, copy: &Closed) {
         for refund in &copy.refunds {
             self.refunds.insert(refund.id, copy.payment.id);
@@ -60,6 +81,7 @@ impl Disk {
         match gone {
             Gone::Payment(id) => self.copy(id),
             Gone::Refund(id) => self.copy(*self.refunds.get(&id)?),
+            Gone::Keys => None,
         }
     }
 }
@@ -106,6 +128,7 @@ pub enum ArchiveAsk {
     Evict {
         number: u64,
         payments: Vec<(PaymentId, Timestamp)>,
+        keys_before: Timestamp,
     },
     /// So that this request can be decided.
     Recall {
@@ -161,30 +184,25 @@ impl World {
     /// The engine answered the archiver, or an edge that recalls.
     pub fn archive_told(&mut self, asked: ArchiveAsked, told: Told) -> Checked {
         match (asked, told) {
-            (ArchiveAsked::Look, Told::Closed(copies, evictions)) if !copies.is_empty() => {
+            (ArchiveAsked::Look, Told::Leaving(leaving)) => {
                 let Some(life) = self.process.as_ref().map(|process| process.life) else {
                     return Ok(());
                 };
-                let number = evictions + 1;
+                if leaving.copies.is_empty() && leaving.answers.is_empty() {
+                    return Ok(());
+                }
                 if self.mutation == Some(Mutation::EvictBeforeWritten) {
-                    self.evict(number, &copies);
+                    self.evict(&leaving);
                 }
                 let slow = self.random.chance(5);
                 let after = self.random.between(1, if slow { 20_000 } else { 60 });
-                let written = Happening::ArchiveWritten {
-                    life,
-                    number,
-                    copies,
-                };
+                let written = Happening::ArchiveWritten { life, leaving };
                 self.queue.push(after, written);
                 Ok(())
             }
             (ArchiveAsked::Recall(call), Told::Answer(Answer::Archive(told))) => match told {
                 // Whatever came of it, the request is asked again; a copy that is too old is looked up again then.
-                Ok(_) | Err(ArchiveRefusal::Stale) => {
-                    self.arrives(call);
-                    Ok(())
-                }
+                Ok(_) | Err(ArchiveRefusal::Stale) => self.arrives(call),
                 Err(refusal) => Err(wrong(format!("a copy of the archive is {refusal:?}"))),
             },
             _ => Ok(()),
@@ -192,22 +210,66 @@ impl World {
     }
 
     /// The copies are durable.
-    pub fn archive_written(&mut self, life: u64, number: u64, copies: Vec<Closed>) {
-        for copy in &copies {
-            self.disk.write(copy);
-        }
+    pub fn archive_written(&mut self, life: u64, leaving: &Leaving) {
+        self.disk.write_all(leaving);
         if self.process.as_ref().is_some_and(|now| now.life == life) {
-            self.evict(number, &copies);
+            self.evict(leaving);
         }
     }
 
-    fn evict(&mut self, number: u64, copies: &[Closed]) {
-        let payments = copies.iter();
+    fn evict(&mut self, leaving: &Leaving) {
+        let payments = leaving.copies.iter();
         let payments = payments.map(|copy| (copy.payment.id, copy.payment.changed_at));
         self.archive_asks(ArchiveAsk::Evict {
-            number,
+            number: leaving.number,
             payments: payments.collect(),
+            keys_before: leaving.keys_before,
         });
+    }
+
+    /// Looks for a request's key among those that left: how far was looked in vain, or what it was answered.
+    pub fn looked_for(
+        &self,
+        process: &Process,
+        command: &Command,
+    ) -> Result<Timestamp, Box<Answer>> {
+        let state = process.pipeline.state();
+        let checked = state.repeats.left_before();
+        if self.mutation == Some(Mutation::SkipKeyLookup) {
+            return Ok(checked);
+        }
+        let Some(repeat) = repeat_of(command) else {
+            return Ok(checked);
+        };
+        let hours = i64::from(state.rules.idempotency_hours);
+        let counts = |at: Timestamp| process.pipeline.moment().now.since(at) <= hours * HOUR;
+        let old = self.disk.keys.get(&repeat.key);
+        let Some(old) = old.filter(|old| counts(old.at)) else {
+            return Ok(checked);
+        };
+        if old.body != repeat.body {
+            return Err(Box::new(Answer::ClientRefused(
+                ClientPaymentRefusal::KeyReused,
+            )));
+        }
+        let whole = process.left.whole(state);
+        let lost = ClientPaymentRefusal::NotFound;
+        Err(Box::new(match &old.answer {
+            Recorded::Payment(id, then) => {
+                let payment = whole.payments.get(id);
+                Answer::Payment(payment.map(|payment| payment.facts(*then)).ok_or(lost))
+            }
+            Recorded::Refund(id, then) => {
+                let refund = whole.refunds.get(id);
+                Answer::Refund(refund.map(|refund| refund.facts(*then)).ok_or(lost))
+            }
+            Recorded::Mandate(id, then) => {
+                let mandate = whole.mandates.get(id);
+                Answer::Mandate(mandate.map(|mandate| mandate.facts(*then)).ok_or(lost))
+            }
+            Recorded::Refused(refusal) => Answer::ClientRefused(*refusal),
+            Recorded::Operation(done) => Answer::Operator(Ok(done.clone())),
+        }))
     }
 
     /// What a client asked of has left: an edge looks it up.
@@ -247,7 +309,7 @@ impl World {
                 let payment = &copy.payment;
                 let facts = payment.facts(payment.snapshot());
                 let told = Told::Seen(Seen::Payment(facts));
-                let to = Input::Client(call);
+                let to = Input::Client(call, Timestamp::default());
                 self.release(Reply { to, told }, 0)
             }
             Some(false) => {
@@ -270,6 +332,13 @@ impl World {
                     || format!("{id:?} left and is not on the disk as it was: {copy:?}"),
                 )?;
             }
+            for old in self.follower.state.leaving_keys(event) {
+                require(
+                    self.disk.keys.get(&old.key) == Some(&old),
+                    Check::Archive,
+                    || format!("a key left and is not on the disk as it was: {old:?}"),
+                )?;
+            }
             if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
                 let left = self.follower.left.get(copy.payment.id);
                 require(left == Some(copy), Check::Archive, || {
@@ -288,16 +357,31 @@ pub fn decided(process: &mut Process, ask: ArchiveAsk) -> Told {
         ArchiveAsk::Look => {
             let state = pipeline.state();
             let copies = state.oldest_closed(pipeline.moment(), QUIET, COPIES);
-            Told::Closed(copies, state.archive.evictions)
+            let before = pipeline.moment().now.plus(-QUIET);
+            let (answers, keys_before) = state.repeats.oldest(before, COPIES);
+            Told::Leaving(Box::new(Leaving {
+                copies,
+                answers,
+                keys_before,
+                number: state.archive.evictions + 1,
+            }))
         }
-        ArchiveAsk::Evict { number, payments } => {
+        ArchiveAsk::Evict {
+            number,
+            payments,
+            keys_before,
+        } => {
             let state = pipeline.state();
             let named = payments.iter().filter_map(|(id, _)| {
                 let payment = state.payments.get(id)?;
                 Closed::of(state, payment)
             });
             let named: Vec<_> = named.collect();
-            let command = ArchiveCommand::Evict { number, payments };
+            let command = ArchiveCommand::Evict {
+                number,
+                payments,
+                keys_before,
+            };
             let answer = pipeline.decide(Actor::System, 0, Command::Archive(command));
             let state = pipeline.state();
             left.add(named.into_iter().filter(|copy| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use paytone_connectors::stand_in_bank::{Arrival, Request};
 use paytone_domain::{
     Actor, Answer, Command, State,
-    archive::{Closed, Gone},
+    archive::Gone,
     funding::EffectOutcome,
     ids::{DeviceId, EffectId, MandateId, PaymentId, SubscriberId},
     mandate::MandateFacts,
@@ -13,6 +13,8 @@ use paytone_domain::{
     subscriber::PromptRef,
     time::Timestamp,
 };
+
+use crate::archive::Leaving;
 
 /// One request of a client, with all its repetitions.
 pub type CallId = u64;
@@ -68,8 +70,8 @@ pub enum Told {
     Seen(Seen),
     /// Not for a client: what it asked of has left memory, and was not there at that engine time.
     Gone(Gone, Timestamp),
-    /// For the archiver: what is over, and the number of the last eviction.
-    Closed(Vec<Closed>, u64),
+    /// For the archiver: what may leave memory.
+    Leaving(Box<Leaving>),
 }
 
 pub struct Call {
@@ -142,8 +144,7 @@ pub enum Happening {
     },
     ArchiveWritten {
         life: u64,
-        number: u64,
-        copies: Vec<Closed>,
+        leaving: Box<Leaving>,
     },
     Fetched {
         life: u64,

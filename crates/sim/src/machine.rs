@@ -2,9 +2,11 @@
 
 use paytone_domain::{
     Answer, Command, Event,
+    archive::Gone,
     mandate::MandateEvent,
     payment::{PaymentCommand, PaymentEvent},
     subscriber::{DeviceEvent, DeviceStatus, PromptRef},
+    time::Timestamp,
 };
 use paytone_engine::{Answered, Batch, digest, effects};
 use paytone_journal::{
@@ -27,10 +29,28 @@ use crate::{
 const THOROUGH_EVERY: u64 = 16;
 
 impl World {
-    pub fn arrives(&mut self, call: CallId) {
-        if let Some(process) = &mut self.process {
-            process.inbox.push_back(Input::Client(call));
-            self.wake(3);
+    /// A request reaches an edge, which looks for its key first.
+    pub fn arrives(&mut self, call: CallId) -> Checked {
+        let Some(process) = &self.process else {
+            return Ok(());
+        };
+        let looked = match self.calls.get(&call).map(|known| &known.ask) {
+            Some(Ask::Command(command)) => self.looked_for(process, command),
+            _ => Ok(Timestamp::default()),
+        };
+        match looked {
+            Ok(checked) => {
+                if let Some(process) = &mut self.process {
+                    process.inbox.push_back(Input::Client(call, checked));
+                    self.wake(3);
+                }
+                Ok(())
+            }
+            Err(answer) => {
+                let to = Input::Client(call, Timestamp::default());
+                let told = Told::Answer(*answer);
+                self.release(Reply { to, told }, 0)
+            }
         }
     }
 
@@ -281,10 +301,14 @@ impl World {
         match reply.to {
             Input::Worker(ask) => self.worker_told(ask, &reply.told),
             Input::Archive(_, asked) => self.archive_told(asked, reply.told),
-            Input::Client(id) => {
-                if let Told::Gone(gone, as_of) = reply.told {
-                    self.fetch(id, gone, as_of);
-                    return Ok(());
+            Input::Client(id, _) => {
+                match reply.told {
+                    Told::Gone(Gone::Keys, _) => return self.arrives(id),
+                    Told::Gone(gone, as_of) => {
+                        self.fetch(id, gone, as_of);
+                        return Ok(());
+                    }
+                    _ => {}
                 }
                 let Some(call) = self.calls.get(&id) else {
                     return Ok(());
@@ -457,11 +481,13 @@ fn take(process: &mut Process, calls: &Calls, input: Input) -> Option<Told> {
     use paytone_domain::{Actor, funding::EffectCommand};
     let pipeline = &mut process.pipeline;
     match input {
-        Input::Client(id) => {
+        Input::Client(id, checked) => {
             let call = calls.get(&id)?;
             Some(match &call.ask {
                 Ask::Command(command) => {
-                    let answer = pipeline.decide(call.actor, id, command.clone());
+                    let mut command = command.clone();
+                    command.say_checked(checked);
+                    let answer = pipeline.decide(call.actor, id, command);
                     match answer.gone() {
                         Some(gone) => Told::Gone(gone, pipeline.moment().now),
                         None => Told::Answer(answer),
@@ -496,7 +522,7 @@ fn describe(calls: &Calls, input: Input, told: &Told) -> String {
     match input {
         Input::Archive(_, asked) => format!("archive: {asked:?} ▶ {}", short(format!("{told:?}"))),
         Input::Worker(ask) => format!("worker: {ask:?} ▶ {}", short(format!("{told:?}"))),
-        Input::Client(id) => match calls.get(&id) {
+        Input::Client(id, _) => match calls.get(&id) {
             Some(call) => format!(
                 "{:?} #{id}: {} ▶ {}",
                 call.owner,

@@ -36,10 +36,10 @@ impl World {
     }
 
     fn repeat(&mut self) -> Repeat {
-        Repeat {
-            key: RepeatKey(self.random.bytes()),
-            body: BodyHash(self.random.bytes()),
-        }
+        Repeat::new(
+            RepeatKey(self.random.bytes()),
+            BodyHash(self.random.bytes()),
+        )
     }
 
     fn text(&mut self) -> Sealed {

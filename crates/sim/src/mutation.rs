@@ -55,10 +55,12 @@ pub enum Mutation {
     EvictBeforeWritten,
     /// An edge recalls the first copy that it ever read of a payment.
     RecallStaleCopy,
+    /// An edge does not look for keys among those that left memory.
+    SkipKeyLookup,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AnswerBeforeDurable,
         Self::SkipSync,
         Self::GoOnAfterFailedSync,
@@ -77,6 +79,7 @@ impl Mutation {
         Self::ClockGoesBack,
         Self::EvictBeforeWritten,
         Self::RecallStaleCopy,
+        Self::SkipKeyLookup,
     ];
 
     /// The row that this bug makes of `row`, decided on what follows `state`; `None` if it changes nothing of it.

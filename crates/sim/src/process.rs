@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use paytone_domain::{Event, State, ids::EffectId, mandate::Mandate, subscriber::PromptRef};
+use paytone_domain::{
+    Event, State, ids::EffectId, mandate::Mandate, subscriber::PromptRef, time::Timestamp,
+};
 use paytone_engine::{Batch, Core, Pipeline, effects};
 use paytone_journal::{JournalReader, MemoryJournal, Row};
 
@@ -23,7 +25,8 @@ const BATCH_ITEMS: usize = 24;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
-    Client(CallId),
+    /// With how far its key was looked for.
+    Client(CallId, Timestamp),
     Worker(WorkerAsk),
     Archive(u64, ArchiveAsked),
 }

@@ -114,7 +114,7 @@ impl Promises {
                 self.devices.insert(*device, *owner);
                 Ok(())
             }
-            Told::Seen(Seen::Prompts(_) | Seen::Nothing) | Told::Gone(..) | Told::Closed(..) => {
+            Told::Seen(Seen::Prompts(_) | Seen::Nothing) | Told::Gone(..) | Told::Leaving(..) => {
                 Ok(())
             }
             Told::Answer(answer) => {

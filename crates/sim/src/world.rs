@@ -173,7 +173,7 @@ impl World {
     pub fn step(&mut self, happening: Happening) -> Checked {
         self.steps += 1;
         match happening {
-            Happening::Arrives(call) => self.arrives(call),
+            Happening::Arrives(call) => return self.arrives(call),
             Happening::Runs { life, at } => return self.runs(life, at),
             Happening::Appends { life } => return self.appends(life),
             Happening::Synced { life } => return self.synced(life),
@@ -190,11 +190,7 @@ impl World {
             Happening::DiskFills => self.disk_fills(),
             Happening::Answered { call, told } => return self.answered(call, told),
             Happening::Archiver { life } => self.archiver(life),
-            Happening::ArchiveWritten {
-                life,
-                number,
-                copies,
-            } => self.archive_written(life, number, copies),
+            Happening::ArchiveWritten { life, leaving } => self.archive_written(life, &leaving),
             Happening::Fetched {
                 life,
                 call,

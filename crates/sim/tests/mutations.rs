@@ -11,11 +11,16 @@ fn found_by(mutation: Mutation) -> &'static [Check] {
         Mutation::AnswerBeforeDurable => &[Check::Answered, Check::Keys],
         Mutation::SkipSync => &[Check::Answered, Check::Replay, Check::Journal],
         Mutation::GoOnAfterFailedSync => &[Check::Journal, Check::Answered],
-        Mutation::ForgetKeysOnReplay => &[Check::Keys],
-        Mutation::SnapshotForgetsKeys => &[Check::Keys, Check::Replay],
-        Mutation::SnapshotOfAnEarlierRow => {
-            &[Check::Answered, Check::Keys, Check::Replay, Check::Panic]
-        }
+        Mutation::ForgetKeysOnReplay => &[Check::Keys, Check::Archive],
+        Mutation::SkipKeyLookup => &[Check::Keys],
+        Mutation::SnapshotForgetsKeys => &[Check::Keys, Check::Replay, Check::Archive],
+        Mutation::SnapshotOfAnEarlierRow => &[
+            Check::Answered,
+            Check::Keys,
+            Check::Replay,
+            Check::Panic,
+            Check::Archive,
+        ],
         Mutation::KeepHold => &[Check::Holds, Check::Replay],
         Mutation::PostResultTwice => &[Check::Books, Check::Replay],
         Mutation::CallBeforeDurable => &[Check::Settled, Check::Bank],

@@ -4,6 +4,9 @@
 //!   over, unchanged for the window ──copies, durable──▶ archive on disk ──▶ Evict ──▶ Evicted: out of memory
 //!   refund of it ──▶ Archived: look it up ──▶ Recall { copy, as_of } ──▶ Recalled: as if it had never left
 //! ```
+//! Idempotency keys go as well; they do not come back: what was answered under one is told from the archive, and no command is
+//! decided under a key that may have left since it was looked for.
+//!
 //! A payment goes with all its refunds. Whoever evicts has written the copies down first, and says so by the number of the
 //! eviction; whoever recalls has first been told that the thing is not in memory, and says when (`as_of`).
 //!
@@ -25,6 +28,7 @@ pub(crate) use closed::Queue;
 
 use crate::{
     Event, State,
+    idempotency::OldAnswer,
     ids::{PaymentId, RefundId},
     payment::Payment,
     time::{Moment, SECOND, Timestamp},
@@ -36,6 +40,9 @@ pub const QUIET: i64 = 5 * SECOND;
 /// Evictions are events of this level.
 pub const LEVEL: u32 = 2;
 
+/// From this level on more than payments leaves.
+pub const REST_LEVEL: u32 = 3;
+
 /// Most payments of one eviction.
 pub const MOST: usize = 8_192;
 
@@ -46,6 +53,8 @@ pub enum ArchiveCommand {
         /// One more than the last eviction had.
         number: u64,
         payments: Vec<(PaymentId, Timestamp)>,
+        /// Merchants' idempotency keys that were used before then; the default for none.
+        keys_before: Timestamp,
     },
     /// A copy out of the archive.
     Recall {
@@ -79,6 +88,9 @@ pub enum ArchiveEvent {
         /// With their refunds.
         #[n(1)]
         payments: Runs,
+        /// Merchants' idempotency keys that were used before then.
+        #[cbor(n(2), default)]
+        keys_before: Timestamp,
     },
     #[n(1)]
     Recalled {
@@ -95,6 +107,9 @@ pub enum Gone {
     /// With its payment.
     #[n(1)]
     Refund(#[n(0)] RefundId),
+    /// Idempotency keys that this request's has not been looked for among.
+    #[n(2)]
+    Keys,
 }
 
 /// What the state knows of the archive.
@@ -115,6 +130,7 @@ impl State {
             Gone::Refund(id) => {
                 (1..self.next_refund).contains(&id.0) && !self.refunds.contains_key(&id)
             }
+            Gone::Keys => self.repeats.left_before() > Timestamp::default(),
         }
     }
 
@@ -150,6 +166,16 @@ impl State {
             .collect()
     }
 
+    /// The idempotency keys that an event is about to take out of memory, with their answers.
+    pub fn leaving_keys(&self, event: &Event) -> Vec<OldAnswer> {
+        match event {
+            Event::Archive(ArchiveEvent::Evicted { keys_before, .. }) => {
+                self.repeats.oldest(*keys_before, usize::MAX).0
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn may_leave(&self, moment: &Moment, payment: &Payment, since: Timestamp) -> bool {
         payment.changed_at == since
             && moment.now.since(since) >= QUIET
@@ -163,7 +189,11 @@ pub(crate) fn decide(
     command: ArchiveCommand,
 ) -> (Result<usize, ArchiveRefusal>, Vec<Event>) {
     let decided = match command {
-        ArchiveCommand::Evict { number, payments } => evict(state, moment, number, &payments),
+        ArchiveCommand::Evict {
+            number,
+            payments,
+            keys_before,
+        } => evict(state, moment, number, &payments, keys_before),
         ArchiveCommand::Recall { copy, as_of } => recall(state, moment, copy, as_of),
     };
     match decided {
@@ -182,6 +212,7 @@ fn evict(
     moment: &Moment,
     number: u64,
     payments: &[(PaymentId, Timestamp)],
+    keys_before: Timestamp,
 ) -> Decided {
     if state.level() < LEVEL {
         return Err(ArchiveRefusal::Level);
@@ -199,9 +230,27 @@ fn evict(
         .filter(leaves)
         .map(|(id, _)| id.0)
         .collect();
+    // Later ones may still be used at that moment.
+    let keys_before = keys_before.min(moment.now.plus(-QUIET));
+    let keys = match state.level() >= REST_LEVEL {
+        true => state.repeats.leaving(keys_before),
+        // Nodes of an earlier release would keep them.
+        false => 0,
+    };
+    let keys_before = match keys {
+        0 => Timestamp::default(),
+        _ => keys_before,
+    };
     match payments.len() {
-        0 => Err(ArchiveRefusal::NothingLeft),
-        count => Ok((count, Some(ArchiveEvent::Evicted { number, payments }))),
+        0 if keys == 0 => Err(ArchiveRefusal::NothingLeft),
+        count => {
+            let evicted = ArchiveEvent::Evicted {
+                number,
+                payments,
+                keys_before,
+            };
+            Ok((count, Some(evicted)))
+        }
     }
 }
 
@@ -220,8 +269,15 @@ fn recall(state: &State, moment: &Moment, copy: Box<Closed>, as_of: Timestamp) -
 
 pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &ArchiveEvent) {
     match event {
-        ArchiveEvent::Evicted { number, payments } => {
+        ArchiveEvent::Evicted {
+            number,
+            payments,
+            keys_before,
+        } => {
             state.archive.evictions = *number;
+            if *keys_before > Timestamp::default() {
+                crate::idempotency::leave(state, *keys_before);
+            }
             for id in payments.iter() {
                 let payment = state
                     .payments

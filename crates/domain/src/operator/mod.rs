@@ -380,7 +380,8 @@ pub(crate) fn decide(
         OperatorCommand::Once { repeat, command } => match state.repeats.known(&repeat) {
             Known::Same(Recorded::Operation(done)) => Ok(done.clone()),
             Known::Same(_) | Known::Other => Err(OperatorRefusal::KeyReused),
-            Known::New => {
+            // What staff did never leaves memory while it counts.
+            Known::New | Known::Unchecked => {
                 let (answer, decided) = decide(state, moment, actor, *command);
                 events = decided;
                 // A refusal did nothing: the same key may try again.

@@ -62,10 +62,7 @@ pub struct Charged {
 
 impl Charged {
     pub fn repeat(&self) -> Repeat {
-        Repeat {
-            key: self.key,
-            body: self.body,
-        }
+        Repeat::new(self.key, self.body)
     }
 
     fn deadline(&self, moment: &Moment) -> Timestamp {

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Answer, Decision, Event,
     approval::MatchCodes,
+    archive::Gone,
     funding::{self, Share},
     idempotency::{Known, Recorded, Repeat, RepeatEvent},
     ids::PaymentId,
@@ -36,6 +37,12 @@ pub(crate) fn repeated(
         Known::Other => {
             return Decision {
                 answer: Answer::ClientRefused(ClientPaymentRefusal::KeyReused),
+                events: Vec::new(),
+            };
+        }
+        Known::Unchecked => {
+            return Decision {
+                answer: Answer::ClientRefused(ClientPaymentRefusal::Archived(Gone::Keys)),
                 events: Vec::new(),
             };
         }

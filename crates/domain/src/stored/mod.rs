@@ -21,7 +21,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    deadline::Deadlines,
+    deadline::{Deadlines, Due},
     funding::Effect,
     grant::{self, Lot},
     idempotency::Repeats,
@@ -40,6 +40,7 @@ use crate::{
     session::EndedSessions,
     state::{Numbered, Settings, State},
     subscriber::{Device, Enrolment, Subscriber},
+    time::Timestamp,
 };
 
 /// Why bytes are no state.
@@ -211,6 +212,8 @@ struct Root {
     counts: Vec<(u8, u64)>,
     #[cbor(n(13), default)]
     evictions: u64,
+    #[cbor(n(14), default)]
+    keys_left_before: Timestamp,
 }
 
 impl Root {
@@ -230,6 +233,7 @@ impl Root {
             next_proposal: state.operators.next_proposal,
             counts: counts(state),
             evictions: state.archive.evictions,
+            keys_left_before: state.repeats.left_before(),
         }
     }
 
@@ -247,6 +251,7 @@ impl Root {
         state.next_endpoint = self.next_endpoint;
         state.operators.next_proposal = self.next_proposal;
         state.archive.evictions = self.evictions;
+        state.repeats.restore_left(self.keys_left_before, None);
         Ok((ROOT, 1))
     }
 }
@@ -450,6 +455,12 @@ impl State {
     /// What follows from the rest.
     fn make_indexes(&mut self) -> Result<(), StoredError> {
         self.queue_closed();
+        let due = {
+            let mut dues = self.deadlines.iter();
+            let due = dues.find(|(_, due)| *due == Due::Repeats);
+            due.map(|(at, _)| at)
+        };
+        self.repeats.restore_left(self.repeats.left_before(), due);
         self.numbers.reserve(self.subscribers.len());
         self.subjects.reserve(self.subscribers.len());
         for subscriber in self.subscribers.iter() {

@@ -5,6 +5,7 @@ use paytone_domain::{
     archive::{ArchiveCommand, ArchiveRefusal, Closed, Gone, QUIET},
     decide, evolve,
     ids::PaymentId,
+    payment::{ClientPaymentRefusal, PaymentCommand},
     time::Timestamp,
 };
 
@@ -27,7 +28,12 @@ fn captured() -> (Script, PaymentId) {
 }
 
 fn evict(script: &mut Script, number: u64, payments: Vec<(PaymentId, Timestamp)>) -> Answer {
-    let command = ArchiveCommand::Evict { number, payments };
+    let keys_before = Timestamp::default();
+    let command = ArchiveCommand::Evict {
+        number,
+        payments,
+        keys_before,
+    };
     script.world.run(Actor::System, Command::Archive(command))
 }
 
@@ -307,6 +313,7 @@ fn nothing_leaves_while_some_node_cannot_read_it() {
         Command::Archive(ArchiveCommand::Evict {
             number: 1,
             payments: vec![(id, since)],
+            keys_before: Timestamp::default(),
         })
     };
     let moment = script.world.moment;
@@ -315,4 +322,66 @@ fn nothing_leaves_while_some_node_cannot_read_it() {
     evolve(&mut state, &moment, &Event::LevelActivated { level: 2 });
     let left = decide(&state, &moment, Actor::System, evict());
     assert_eq!(left.answer, Answer::Archive(Ok(1)));
+}
+
+#[test]
+fn a_key_that_left_is_answered_as_it_was() {
+    let mut script = Script::default();
+    check_in(
+        &mut script,
+        "
+        cash alice 100                              | ok
+        pay p alice shop 80 key=a body=1            | awaiting_approval
+        cancel p key=b body=2                       | cancelled
+        capture p key=c body=3                      | no: it is cancelled
+        mandate m alice shop each=9 month=9 days=9 key=d | awaiting_approval
+        pass 5001                                   |
+        archive                                     | 1 left
+        ",
+    );
+    assert_eq!(script.world.state.repeats.len(), 0, "all of them left");
+    check_in(
+        &mut script,
+        "
+        pay p alice shop 80 key=a body=1            | awaiting_approval
+        pay p alice shop 81 key=a body=4            | no: idempotency_key_reused
+        cancel p key=b body=2                       | cancelled
+        capture p key=c body=3                      | no: it is cancelled
+        mandate m alice shop each=9 month=9 days=9 key=d | awaiting_approval
+        merchant shop                               | taken 0, open 1, wrong codes 0
+        ",
+    );
+}
+
+#[test]
+fn nothing_is_decided_under_a_key_that_may_have_left() {
+    let mut script = Script::default();
+    check_in(
+        &mut script,
+        "
+        cash alice 100                              | ok
+        pay p alice shop 80 key=a body=1            | awaiting_approval
+        pass 5001                                   |
+        archive                                     | 0 left
+        ",
+    );
+    let left = script.world.state.repeats.left_before();
+    assert_eq!(left, script.world.moment.now.plus(-QUIET));
+    let cancel = |script: &mut Script, checked: Timestamp| {
+        let mut command = Command::Payment(PaymentCommand::Cancel {
+            merchant: script.merchant("shop"),
+            id: script.payments["p"],
+            repeat: script.repeat(Some("b"), "2"),
+        });
+        command.say_checked(checked);
+        script.world.ask(Actor::System, command)
+    };
+    let written = script.world.written();
+    let unchecked = ClientPaymentRefusal::Archived(Gone::Keys);
+    for checked in [Timestamp::default(), left.plus(-1)] {
+        let answer = cancel(&mut script, checked);
+        assert_eq!(answer, Answer::ClientRefused(unchecked));
+    }
+    assert_eq!(script.world.written(), written);
+    assert!(matches!(cancel(&mut script, left), Answer::Payment(Ok(_))));
 }

@@ -430,10 +430,7 @@ fn rules_that_were_made_of_an_older_version_take_nothing_back() {
 fn the_same_key_gives_the_same_proposal_and_another_request_under_it_is_refused() {
     let mut script = Script::default();
     let once = |key: u8, body: u8, operation: Operation| OperatorCommand::Once {
-        repeat: Repeat {
-            key: RepeatKey([key; 16]),
-            body: BodyHash([body; 16]),
-        },
+        repeat: Repeat::new(RepeatKey([key; 16]), BodyHash([body; 16])),
         command: Box::new(OperatorCommand::Do(Box::new(operation))),
     };
     let first = script.staff(ANN, once(1, 1, adjust(50)));
@@ -447,10 +444,7 @@ fn the_same_key_gives_the_same_proposal_and_another_request_under_it_is_refused(
     assert_eq!(script.world.written(), written);
     assert_eq!(script.world.state.operators.proposals.len(), 1);
     let approve = |key: u8| OperatorCommand::Once {
-        repeat: Repeat {
-            key: RepeatKey([key; 16]),
-            body: BodyHash([3; 16]),
-        },
+        repeat: Repeat::new(RepeatKey([key; 16]), BodyHash([3; 16])),
         command: Box::new(decide(id, true)),
     };
     // A refusal did nothing, so its key may try again.

@@ -225,8 +225,10 @@ impl Run {
 
     /// In both worlds, which answer alike whatever has left one of them.
     fn run(&mut self, row: &str) -> String {
-        let told = self.script.run(row);
-        assert_eq!(told, self.twin.run(row), "{row}");
+        let (told, twins) = (self.script.run(row), self.twin.run(row));
+        // Keys that have left are not due to be forgotten any more.
+        let keys_fell = told.ends_with("fell") || twins.ends_with("fell");
+        assert!(told == twins || keys_fell, "{row}: {told}, not {twins}");
         told
     }
 

@@ -250,10 +250,10 @@ impl Script {
     pub fn repeat(&mut self, key: Option<&str>, body: &str) -> Repeat {
         self.used += 1;
         let own = self.used.to_string();
-        Repeat {
-            key: RepeatKey(spread(key.unwrap_or(&own))),
-            body: BodyHash(spread(body)),
-        }
+        Repeat::new(
+            RepeatKey(spread(key.unwrap_or(&own))),
+            BodyHash(spread(body)),
+        )
     }
 
     pub fn entropy(&mut self) -> u64 {

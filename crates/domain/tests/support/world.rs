@@ -9,9 +9,10 @@ use paytone_domain::{
     Actor, Answer, Command, Decision, Event, State,
     archive::{ArchiveCommand, ArchiveRefusal, Closed, Gone, MOST, QUIET},
     decide, evolve,
-    ids::{PaymentId, RefundId},
+    idempotency::{OldAnswer, Recorded},
+    ids::{PaymentId, RefundId, RepeatKey},
     mandate::MandateCommand,
-    payment::{Payment, PaymentCommand, Refund},
+    payment::{ClientPaymentRefusal, Payment, PaymentCommand, Refund},
     stored::{Chunk, Restoring},
     time::{Calendar, Moment, Timestamp},
 };
@@ -25,6 +26,7 @@ pub struct World {
     journal: Vec<(Moment, Vec<u8>)>,
     /// What was written before it left memory.
     archive: BTreeMap<PaymentId, Vec<u8>>,
+    answers: BTreeMap<RepeatKey, OldAnswer>,
 }
 
 /// Noon of 10 November 2026 in Shanghai.
@@ -39,6 +41,7 @@ impl Default for World {
             calendar,
             journal: Vec::new(),
             archive: BTreeMap::new(),
+            answers: BTreeMap::new(),
         }
     }
 }
@@ -46,8 +49,13 @@ impl Default for World {
 impl World {
     /// Decides a command and applies what came of it.
     pub fn run(&mut self, actor: Actor, command: Command) -> Answer {
+        // What an edge does: looks for the key among those that left, brings back what left, and asks again.
+        let mut command = command;
+        if let Some(answer) = self.answered(&command) {
+            return answer;
+        }
+        command.say_checked(self.state.repeats.left_before());
         let answer = self.ask(actor, command.clone());
-        // What an edge does: brings it back and asks again.
         match answer.gone() {
             Some(gone) => {
                 self.recall(gone);
@@ -57,7 +65,25 @@ impl World {
         }
     }
 
-    fn ask(&mut self, actor: Actor, command: Command) -> Answer {
+    /// What a key that left was answered with.
+    fn answered(&self, command: &Command) -> Option<Answer> {
+        let repeat = command.repeat()?;
+        let old = self.answers.get(&repeat.key)?;
+        if old.body != repeat.body {
+            return Some(Answer::ClientRefused(ClientPaymentRefusal::KeyReused));
+        }
+        Some(match &old.answer {
+            Recorded::Payment(id, then) => Answer::Payment(Ok(self.payment(*id).facts(*then))),
+            Recorded::Refund(id, then) => Answer::Refund(Ok(self.refund(*id).facts(*then))),
+            Recorded::Mandate(id, then) => {
+                Answer::Mandate(Ok(self.state.mandates[id].facts(*then)))
+            }
+            Recorded::Refused(refusal) => Answer::ClientRefused(*refusal),
+            Recorded::Operation(done) => Answer::Operator(Ok(done.clone())),
+        })
+    }
+
+    pub fn ask(&mut self, actor: Actor, command: Command) -> Answer {
         let Decision { answer, events } = decide(&self.state, &self.moment, actor, command.clone());
         let decided = !events.is_empty();
         for event in events {
@@ -85,7 +111,16 @@ impl World {
             let bytes = minicbor::to_vec(&copy).expect("a copy encodes");
             self.archive.insert(copy.payment.id, bytes);
         }
-        let command = Command::Archive(ArchiveCommand::Evict { number, payments });
+        let before = self.moment.now.plus(-QUIET);
+        let (answers, keys_before) = self.state.repeats.oldest(before, 10);
+        for old in answers {
+            self.answers.insert(old.key, old);
+        }
+        let command = Command::Archive(ArchiveCommand::Evict {
+            number,
+            payments,
+            keys_before,
+        });
         match self.ask(Actor::System, command) {
             Answer::Archive(Ok(count)) => count,
             Answer::Archive(Err(ArchiveRefusal::NothingLeft)) => 0,
@@ -101,6 +136,7 @@ impl World {
     fn recall(&mut self, gone: Gone) {
         let id = match gone {
             Gone::Payment(id) => id,
+            Gone::Keys => panic!("keys do not come back"),
             Gone::Refund(id) => {
                 let mut known = self.archive.keys().map(|of| self.archived(*of));
                 let of = known.find(|copy| copy.refunds.iter().any(|refund| refund.id == id));

@@ -55,10 +55,8 @@ impl Asker {
         let repeat = asks.map(|(key, target)| {
             let input = [target, &[0][..], body].concat();
             let hash = keyring.derived_value("operator request", &input);
-            Repeat {
-                key: *key,
-                body: BodyHash(*hash.first_chunk().expect("32 bytes have a first 16")),
-            }
+            let body = BodyHash(*hash.first_chunk().expect("32 bytes have a first 16"));
+            Repeat::new(*key, body)
         });
         Self { actor, repeat }
     }
@@ -66,7 +64,7 @@ impl Asker {
     /// 32 bytes that nobody can guess, and the same ones when the same is asked again under the same key.
     pub fn secret(&self, keyring: &Keyring) -> [u8; 32] {
         match &self.repeat {
-            Some(Repeat { key, body }) => {
+            Some(Repeat { key, body, .. }) => {
                 keyring.derived_value("operator secret", &[key.0, body.0].concat())
             }
             None => *[random(), random()]

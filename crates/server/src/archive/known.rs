@@ -68,7 +68,7 @@ impl Copies {
             .iter()
             .filter_map(|gone| match gone {
                 Gone::Refund(id) => Some(*id),
-                Gone::Payment(_) => None,
+                Gone::Payment(_) | Gone::Keys => None,
             })
             .collect();
         let owners = archive.payments_of(&refunds).await?;
@@ -76,7 +76,7 @@ impl Copies {
         let mut payments: Vec<PaymentId> = owners.iter().map(|(_, payment)| *payment).collect();
         payments.extend(missing.iter().filter_map(|gone| match gone {
             Gone::Payment(id) => Some(*id),
-            Gone::Refund(_) => None,
+            Gone::Refund(_) | Gone::Keys => None,
         }));
         payments.sort_unstable();
         payments.dedup();

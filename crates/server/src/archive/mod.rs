@@ -9,6 +9,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`store`] | the database: a file, or a schema of PostgreSQL |
+//! | [`answers`], [`keys`], [`filter`] | idempotency keys that have left memory, with what was answered |
 //! | [`known`] | the state and, beside it, copies of what it lacks |
 //! | [`recall`] | brings something back into memory |
 //! | [`mod@rebuild`] | made again from the journal |
@@ -17,6 +18,9 @@
 //! complete to; one that the state is ahead of is made again before the node starts. Copies hold ids and ciphertext alone, so
 //! that there is nothing here to erase. **Not here:** when something is over, and whether a copy is good: the domain's.
 
+pub mod answers;
+mod filter;
+pub mod keys;
 pub mod known;
 mod rebuild;
 mod recall;

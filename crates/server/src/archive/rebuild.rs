@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use paytone_domain::{State, archive::Closed, ids::PaymentId};
+use paytone_domain::{
+    State,
+    archive::Closed,
+    idempotency::OldAnswer,
+    ids::{PaymentId, RepeatKey},
+    time::HOUR,
+};
 use paytone_engine::{Batch, BatchError, Core};
 use paytone_journal::{ChainError, ChainVerifier, JournalReader, OpenError, ReadError};
 
-use super::store::{self, Progress};
+use super::store::{self, Leaving, Progress};
 use crate::{config::Config, database::Session, stores::Stores, views::store::StoreError};
 
 const ROWS: usize = 1_024;
@@ -100,6 +106,7 @@ async fn make(
     let (mut core, mut chain) = (Core::new(), ChainVerifier::new());
     // The last of each, should it have come back and left again.
     let mut copies: BTreeMap<PaymentId, Closed> = BTreeMap::new();
+    let mut answers: BTreeMap<RepeatKey, OldAnswer> = BTreeMap::new();
     let (mut seq, mut hash) = (0, Vec::new());
     loop {
         let rows = journal.read(seq, ROWS, BYTES).await?;
@@ -114,6 +121,9 @@ async fn make(
             let events = batch.items.iter().flat_map(|item| &item.events);
             let leaving = events.flat_map(|event| core.state().leaving(event));
             copies.extend(leaving.map(|copy| (copy.payment.id, copy)));
+            let events = batch.items.iter().flat_map(|item| &item.events);
+            let keys = events.flat_map(|event| core.state().leaving_keys(event));
+            answers.extend(keys.map(|old| (old.key, old)));
             core.apply(row).map_err(wrong)?;
             (seq, hash) = (row.seq, row.hash.as_bytes().to_vec());
         }
@@ -123,9 +133,14 @@ async fn make(
             evictions: core.state().archive.evictions,
             until: core.moment().now,
         };
-        if rows.is_empty() || copies.len() >= COPIES {
-            let last: Vec<Closed> = std::mem::take(&mut copies).into_values().collect();
-            store::write(session, &last, &progress).await?;
+        if rows.is_empty() || copies.len() + answers.len() >= COPIES {
+            let hours = i64::from(core.state().rules.idempotency_hours);
+            let leaving = Leaving {
+                payments: std::mem::take(&mut copies).into_values().collect(),
+                answers: std::mem::take(&mut answers).into_values().collect(),
+                forget_before: core.moment().now.plus(-hours * HOUR),
+            };
+            store::write(session, &leaving, &progress).await?;
         }
         if rows.is_empty() {
             return Ok(());

@@ -59,6 +59,7 @@ impl Node {
     async fn payment_of(&self, gone: Gone) -> Result<PaymentId, RecallError> {
         match gone {
             Gone::Payment(id) => Ok(id),
+            Gone::Keys => Err(RecallError::Missing(gone)),
             Gone::Refund(id) => {
                 let found = self.archive.payments_of(&[id]).await?;
                 let found = found.first().map(|(_, payment)| *payment);

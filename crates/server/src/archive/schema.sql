@@ -1,13 +1,26 @@
-CREATE TABLE payments (
+CREATE TABLE IF NOT EXISTS payments (
     id INTEGER PRIMARY KEY,
     changed_at INTEGER NOT NULL,
     body BLOB NOT NULL
 );
-CREATE TABLE refunds (
+CREATE TABLE IF NOT EXISTS refunds (
     id INTEGER PRIMARY KEY,
     payment INTEGER NOT NULL
 );
-CREATE TABLE progress (
+CREATE TABLE IF NOT EXISTS answer_runs (
+    id INTEGER PRIMARY KEY,
+    latest INTEGER NOT NULL,
+    answers INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS answers (
+    run INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    used_at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    answer BLOB NOT NULL,
+    PRIMARY KEY (run, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS progress (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     position INTEGER NOT NULL,
     hash BLOB NOT NULL,

@@ -5,13 +5,14 @@
 
 use std::{path::Path, time::Duration};
 
-use paytone_domain::{archive::Closed, time::Timestamp};
+use paytone_domain::{archive::Closed, idempotency::OldAnswer, time::Timestamp};
 use paytone_journal::postgres_store::Layout;
 use sqlx::{
     AssertSqlSafe, Connection, Executor, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use super::answers::{self, Run};
 use crate::{
     database::{Built, Pool, Session},
     stores::Place,
@@ -53,10 +54,10 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 /// Opens it for writing, and makes it when there is none or when it is of another form.
 pub async fn open(place: &Place) -> Result<Session, StoreError> {
-    Ok(match place {
+    let mut session = match place {
         Place::File(path) => Session::Sqlite(open_file(path).await?),
         Place::Postgres(store) => {
-            let schema = postgres_schema();
+            let schema = statements(true);
             let statements: Vec<&str> = schema.iter().map(String::as_str).collect();
             let layout = Layout {
                 schema: POSTGRES_SCHEMA,
@@ -70,7 +71,22 @@ pub async fn open(place: &Place) -> Result<Session, StoreError> {
             store.find(&mut connection, &layout, true).await?;
             Session::Postgres(connection)
         }
-    })
+    };
+    add_tables(&mut session).await?;
+    Ok(session)
+}
+
+/// Makes what an earlier release did not have. Nodes of that release, which share the archive while they are rolled, do not
+/// notice.
+async fn add_tables(session: &mut Session) -> Result<(), sqlx::Error> {
+    let latest = "SELECT count(*) FROM answer_runs WHERE id < 0";
+    if session.ask(latest).one::<(i64,)>().await.is_ok() {
+        return Ok(());
+    }
+    for statement in statements(matches!(session, Session::Postgres(_))) {
+        session.ask(AssertSqlSafe(statement)).run().await?;
+    }
+    Ok(())
 }
 
 async fn open_file(path: &Path) -> Result<SqliteConnection, StoreError> {
@@ -107,9 +123,15 @@ async fn open_fitting(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     }
 }
 
-/// The same tables in PostgreSQL's words, a statement each.
-fn postgres_schema() -> Vec<String> {
-    let text = SCHEMA.replace("INTEGER", "BIGINT").replace("BLOB", "BYTEA");
+/// The tables, a statement each; in PostgreSQL's words if it is for that.
+fn statements(postgres: bool) -> Vec<String> {
+    let text = match postgres {
+        true => SCHEMA
+            .replace("INTEGER", "BIGINT")
+            .replace("BLOB", "BYTEA")
+            .replace(" WITHOUT ROWID", ""),
+        false => SCHEMA.to_owned(),
+    };
     let statements = text.split(';').map(str::trim);
     statements
         .filter(|statement| !statement.is_empty())
@@ -140,17 +162,26 @@ pub async fn progress(session: &mut Session) -> Result<Option<Progress>, sqlx::E
     }))
 }
 
+/// What leaves memory together.
+#[derive(Default)]
+pub struct Leaving {
+    pub payments: Vec<Closed>,
+    pub answers: Vec<OldAnswer>,
+    /// Answers given before then no longer count.
+    pub forget_before: Timestamp,
+}
+
 /// Writes copies and how far they go, together and for good. Of each thing the latest copy stays, and so does the farthest
-/// progress: another node may have written meanwhile.
+/// progress: another node may have written meanwhile. Says which run the answers are in.
 pub async fn write(
     session: &mut Session,
-    copies: &[Closed],
+    leaving: &Leaving,
     progress: &Progress,
-) -> Result<(), sqlx::Error> {
+) -> Result<Run, sqlx::Error> {
     session.begin().await?;
-    let written = write_all(session, copies, progress).await;
+    let written = write_all(session, leaving, progress).await;
     match written {
-        Ok(()) => session.commit().await,
+        Ok(run) => session.commit().await.map(|()| run),
         Err(error) => {
             // A session that is lost has nothing to undo.
             let _ = session.roll_back().await;
@@ -161,9 +192,10 @@ pub async fn write(
 
 async fn write_all(
     session: &mut Session,
-    copies: &[Closed],
+    leaving: &Leaving,
     progress: &Progress,
-) -> Result<(), sqlx::Error> {
+) -> Result<Run, sqlx::Error> {
+    let copies = &leaving.payments;
     for some in copies.chunks(ROWS) {
         let mut writing = Built::new("INSERT INTO payments (id, changed_at, body) VALUES ");
         for (place, copy) in some.iter().enumerate() {
@@ -197,6 +229,8 @@ async fn write_all(
         writing.text(" ON CONFLICT (id) DO NOTHING");
         writing.ask_in(session).run().await?;
     }
+    let run = answers::write(session, &leaving.answers).await?;
+    answers::forget(session, leaving.forget_before).await?;
     session
         .ask(
             "INSERT INTO progress (id, position, hash, evictions, until) VALUES (1, $1, $2, $3, $4)
@@ -210,7 +244,7 @@ async fn write_all(
         .bind(progress.until.0)
         .run()
         .await?;
-    Ok(())
+    Ok(run)
 }
 
 /// Empties it; readers keep it open.
@@ -219,6 +253,8 @@ pub async fn clear(session: &mut Session) -> Result<(), sqlx::Error> {
     for text in [
         "DELETE FROM payments",
         "DELETE FROM refunds",
+        "DELETE FROM answers",
+        "DELETE FROM answer_runs",
         "DELETE FROM progress",
     ] {
         session.ask(text).run().await?;

@@ -346,10 +346,7 @@ async fn mandate(
         },
         text: text::seal_payment(&card.key, card.subject, Place::Mandate, &words),
         entropy: device.0,
-        repeat: Repeat {
-            key: RepeatKey(random()),
-            body: BodyHash(random()),
-        },
+        repeat: Repeat::new(RepeatKey(random()), BodyHash(random())),
     };
     let requested = node
         .submit(

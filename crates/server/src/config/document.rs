@@ -62,6 +62,10 @@ const COMMENTS: &[(&str, &str)] = &[
         "How long a payment stays in memory after its last change; five seconds at least.",
     ),
     (
+        "archive.keys_after_seconds",
+        "How long the answer to a merchant's idempotency key stays in memory; it counts for `idempotency_hours` all the same.",
+    ),
+    (
         "cluster",
         "This node among several on one PostgreSQL journal; see \"Three nodes\" in docs/operating.md.",
     ),

@@ -288,6 +288,11 @@ fn engine(page: &mut Page, reading: &Reading) {
         reading.archive.behind_seconds,
     );
     page.gauge(
+        "paytone_archive_key_filter_bytes",
+        "Memory of the filter that knows which idempotency keys may be in the archive.",
+        reading.archive.key_filter_bytes,
+    );
+    page.gauge(
         "paytone_views_behind_positions",
         "Positions that the views do not show yet.",
         reading.views.behind_positions,

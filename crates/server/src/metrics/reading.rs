@@ -141,6 +141,9 @@ pub struct Archive {
     pub evicted: u64,
     /// How much longer than it should the oldest payment that is over has been in memory.
     pub behind_seconds: f64,
+    /// What the filter of keys that left takes.
+    #[serde(default)]
+    pub key_filter_bytes: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -353,6 +356,7 @@ impl Reading {
             archive: Archive {
                 evicted: metrics.evicted.load(Ordering::Relaxed),
                 behind_seconds: Duration::from_millis(archive_ms).as_secs_f64(),
+                key_filter_bytes: node.keys.bytes(),
             },
             webhooks,
             memory: Memory {

@@ -8,19 +8,27 @@ use std::collections::BTreeMap;
 use paytone_domain::{
     Event, State,
     archive::{ArchiveEvent, Closed},
-    ids::{MerchantId, PaymentId},
-    time::Timestamp,
+    idempotency::OldAnswer,
+    ids::{MerchantId, PaymentId, RepeatKey},
+    time::{HOUR, MINUTE, Timestamp},
 };
-use paytone_engine::Batch;
+use paytone_engine::{Batch, Core};
 use rustc_hash::FxHashMap;
 
 use super::{books::check_payment, report::Report};
-use crate::{archive::Archive, stores::Place};
+use crate::{
+    archive::{Archive, ArchiveError, answers},
+    stores::Place,
+};
 
 /// Copies that are compared at most.
 const SAMPLE: usize = 50_000;
 /// Looked up together.
 const TOGETHER: usize = 512;
+/// Answers that are compared at most; each is looked for everywhere.
+const ANSWERS: usize = 1_000;
+/// What counts so little longer may have been forgotten by the archive already.
+const MARGIN: i64 = MINUTE;
 
 /// A copy as it left last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +45,8 @@ pub struct Archived {
     sample: FxHashMap<PaymentId, Left>,
     /// One of so many is in the sample.
     every: u64,
+    answers: FxHashMap<RepeatKey, OldAnswer>,
+    every_answer: u64,
 }
 
 impl Default for Archived {
@@ -47,6 +57,8 @@ impl Default for Archived {
             count: 0,
             sample: FxHashMap::default(),
             every: 1,
+            answers: FxHashMap::default(),
+            every_answer: 1,
         }
     }
 }
@@ -63,6 +75,9 @@ impl Archived {
         for event in batch.items.iter().flat_map(|item| &item.events) {
             for copy in state.leaving(event) {
                 self.leaves(&copy, report);
+            }
+            for old in state.leaving_keys(event) {
+                self.answer_leaves(old);
             }
             if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
                 self.returns(copy, report);
@@ -89,6 +104,19 @@ impl Archived {
         }
     }
 
+    fn answer_leaves(&mut self, old: OldAnswer) {
+        let place = |key: &RepeatKey| u64::from_le_bytes(key.0.as_chunks().0[0]);
+        if place(&old.key).is_multiple_of(self.every_answer) {
+            self.answers.insert(old.key, old);
+            if self.answers.len() > ANSWERS {
+                self.every_answer *= 2;
+                let every = self.every_answer;
+                self.answers
+                    .retain(|key, _| place(key).is_multiple_of(every));
+            }
+        }
+    }
+
     fn returns(&mut self, copy: &Closed, report: &mut Report) {
         let payment = &copy.payment;
         let of_status = self.by_status.entry(payment.internal_status().name());
@@ -107,11 +135,14 @@ impl Archived {
     }
 
     /// Holds the archive against the sample. What left again since the journal's end was looked at is newer there.
-    pub async fn compare(&self, place: &Place, report: &mut Report) {
-        if self.sample.is_empty() {
+    pub async fn compare(&self, place: &Place, core: &Core, report: &mut Report) {
+        if self.sample.is_empty() && self.answers.is_empty() {
             return;
         }
         let archive = Archive::of(place);
+        if let Err(error) = self.compare_answers(&archive, core, report).await {
+            return report.differs("archive", error.to_string());
+        }
         let mut ids: Vec<PaymentId> = self.sample.keys().copied().collect();
         ids.sort_unstable();
         for ids in ids.chunks(TOGETHER) {
@@ -138,6 +169,28 @@ impl Archived {
                 }
             }
         }
+    }
+
+    /// Answers count for a while; what has left within it is there.
+    async fn compare_answers(
+        &self,
+        archive: &Archive,
+        core: &Core,
+        report: &mut Report,
+    ) -> Result<(), ArchiveError> {
+        let kept = i64::from(core.state().rules.idempotency_hours) * HOUR;
+        let since = core.moment().now.plus(MARGIN - kept);
+        let mut known: Vec<_> = self.answers.values().filter(|old| old.at > since).collect();
+        known.sort_unstable_by_key(|old| old.key);
+        for old in known {
+            report.answers_checked += 1;
+            match archive.answer(old.key, &[answers::EVERY]).await? {
+                Some(there) if there == *old || there.at > old.at => {}
+                Some(_) => report.differs("archive", "an answer is another there".to_owned()),
+                None => report.differs("archive", "an answer is not there".to_owned()),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -130,7 +130,9 @@ pub async fn run(
         return Ok(report);
     }
     books.compare(core.state(), &archived, &mut report);
-    archived.compare(&stores.archive(), &mut report).await;
+    archived
+        .compare(&stores.archive(), &core, &mut report)
+        .await;
     snapshots.end(&mut report).await;
     report.digest = Some(Hash::from_bytes(paytone_engine::digest(core.state())));
     Ok(report)

@@ -36,6 +36,8 @@ pub struct Report {
     pub archived: u64,
     /// Copies in the archive that were compared.
     pub archive_checked: u64,
+    /// Answers under idempotency keys in the archive that were compared.
+    pub answers_checked: u64,
     /// Per kind of account: accounts, posted, held, in minor units.
     pub totals: BTreeMap<&'static str, (u64, i128, i128)>,
     /// Hash of the last row: whoever kept it elsewhere knows that nothing was cut off.
@@ -130,8 +132,8 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "Archive         {} payments, {} copies compared",
-            self.archived, self.archive_checked
+            "Archive         {} payments, {} copies and {} answers compared",
+            self.archived, self.archive_checked, self.answers_checked
         )?;
         match self.witnessed {
             Some(witnessed) => writeln!(

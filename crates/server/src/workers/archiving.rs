@@ -10,15 +10,21 @@ use std::{
 
 use paytone_domain::{
     Actor, Answer, Command,
-    archive::{self, ArchiveCommand, ArchiveRefusal, MOST},
-    time::SECOND,
+    archive::{self, ArchiveCommand, ArchiveRefusal, MOST, QUIET},
+    time::{HOUR, SECOND, Timestamp},
 };
-use paytone_engine::EngineError;
+use paytone_engine::{Engine, EngineError};
 use paytone_journal::{EitherReader, ReadError};
 use tokio::sync::watch;
 
 use crate::{
-    archive::{RebuildError, hash_at, store},
+    archive::{
+        Archive, RebuildError, hash_at,
+        keys::Keys,
+        known::LookError,
+        store::{self, Leaving},
+    },
+    config::Config,
     database::Session,
     node::Node,
     stores::Stores,
@@ -28,13 +34,16 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(500);
 /// After a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
-/// Copied at once on the engine's thread: a millisecond or so.
-const COPIES: usize = MOST / 4;
+/// Copied at once on the engine's thread: a few milliseconds.
+const COPIES: usize = MOST;
+const KEYS: usize = 2 * COPIES;
 
 #[derive(Debug, thiserror::Error)]
-enum ArchivingError {
+pub enum ArchivingError {
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Keys(#[from] LookError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
@@ -48,19 +57,40 @@ enum ArchivingError {
 }
 
 pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
-    let mut writer = None;
+    let stores = match Stores::of(&node.config) {
+        Ok(stores) => stores,
+        Err(error) => {
+            tracing::error!(%error, "what is over stays in memory");
+            return;
+        }
+    };
+    let mut archiver = Archiver::new(
+        node.engine.clone(),
+        node.archive.clone(),
+        stores,
+        &node.config,
+    );
     loop {
-        let pause = match once(&node, &mut writer).await {
+        let pause = match archiver.once(&node.keys).await {
             // There is more: at once.
-            Ok(count) if count >= COPIES => Duration::ZERO,
-            Ok(_) => PAUSE,
+            Ok(left) if left.is_more => {
+                node.metrics
+                    .evicted
+                    .fetch_add(left.payments, Ordering::Relaxed);
+                Duration::ZERO
+            }
+            Ok(left) => {
+                node.metrics
+                    .evicted
+                    .fetch_add(left.payments, Ordering::Relaxed);
+                PAUSE
+            }
             Err(ArchivingError::Engine(error)) => {
                 tracing::debug!(%error, "nothing is archived now");
                 AFTER_FAILURE
             }
             Err(error) => {
                 tracing::error!(%error, "what is over stays in memory; trying again");
-                writer = None;
                 AFTER_FAILURE
             }
         };
@@ -71,66 +101,131 @@ pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
+/// What left at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Left {
+    pub payments: u64,
+    /// Whether more waits.
+    pub is_more: bool,
+}
+
+/// Moves some out of memory at a time.
+pub struct Archiver {
+    engine: Engine,
+    archive: Archive,
+    stores: Stores,
+    /// How long what is over stays in memory, in milliseconds.
+    window: i64,
+    keys_window: i64,
+    writer: Option<Writer>,
+}
+
 struct Writer {
     session: Session,
     journal: EitherReader,
 }
 
-/// How many left.
-async fn once(node: &Node, writer: &mut Option<Writer>) -> Result<usize, ArchivingError> {
-    // Of several nodes the one that leads archives, once it has shown that it does.
-    if !node.engine.may_act() {
-        return Ok(0);
-    }
-    let window = i64::from(node.config.archive.after_seconds) * SECOND;
-    let read = node.engine.read(move |state, moment| {
-        // Nodes of earlier releases may be there, which do not know evictions.
-        let may = state.level() >= archive::LEVEL;
-        let closed = may.then(|| state.oldest_closed(moment, window, COPIES));
-        let closed = closed.unwrap_or_default();
-        (closed, state.archive.evictions, moment.now)
-    });
-    // Told once it is durable: what is copied here is never taken back.
-    let read = read.await?;
-    let (closed, evictions, now) = read.answer;
-    if closed.is_empty() {
-        return Ok(0);
-    }
-    let number = evictions + 1;
-    let open = match writer {
-        Some(writer) => writer,
-        None => writer.insert(open(node).await?),
-    };
-    let progress = store::Progress {
-        position: read.position,
-        hash: hash_at(&mut open.journal, read.position).await?,
-        evictions: number,
-        until: closed.last().map_or(now, |copy| copy.payment.changed_at),
-    };
-    store::write(&mut open.session, &closed, &progress).await?;
-    let payments = closed
-        .iter()
-        .map(|copy| (copy.payment.id, copy.payment.changed_at))
-        .collect();
-    let command = Command::Archive(ArchiveCommand::Evict { number, payments });
-    match node.submit(Actor::System, command).await?.answer {
-        Answer::Archive(Ok(count)) => {
-            let metrics = &node.metrics;
-            metrics.evicted.fetch_add(count as u64, Ordering::Relaxed);
-            Ok(count)
+impl Archiver {
+    pub fn new(engine: Engine, archive: Archive, stores: Stores, config: &Config) -> Self {
+        Self {
+            engine,
+            archive,
+            stores,
+            window: i64::from(config.archive.after_seconds) * SECOND,
+            keys_window: i64::from(config.archive.keys_after_seconds) * SECOND,
+            writer: None,
         }
-        // All of them changed meanwhile; or another node leads by now.
-        Answer::Archive(Err(ArchiveRefusal::NothingLeft | ArchiveRefusal::Number(_))) => Ok(0),
-        Answer::Archive(Err(refusal)) => Err(ArchivingError::Refused(refusal)),
-        _ => Ok(0),
     }
-}
 
-async fn open(node: &Node) -> Result<Writer, ArchivingError> {
-    let stores = Stores::of(&node.config)?;
-    let session = store::open(&stores.archive())
-        .await
-        .map_err(RebuildError::from)?;
-    let journal = stores.journal_reader().await?;
-    Ok(Writer { session, journal })
+    pub async fn once(&mut self, keys: &Keys) -> Result<Left, ArchivingError> {
+        let writer = self.writer.take();
+        let mut writer = match writer {
+            Some(writer) => writer,
+            None => self.open().await?,
+        };
+        // One that failed is opened again.
+        let left = self.move_some(keys, &mut writer).await?;
+        self.writer = Some(writer);
+        Ok(left)
+    }
+
+    async fn open(&self) -> Result<Writer, ArchivingError> {
+        let session = store::open(&self.stores.archive()).await;
+        Ok(Writer {
+            session: session.map_err(RebuildError::from)?,
+            journal: self.stores.journal_reader().await?,
+        })
+    }
+
+    async fn move_some(&self, keys: &Keys, writer: &mut Writer) -> Result<Left, ArchivingError> {
+        if !keys.is_filled() {
+            keys.fill(&self.engine, &self.archive).await?;
+        }
+        // Of several nodes the one that leads archives, once it has shown that it does.
+        if !self.engine.may_act() {
+            return Ok(Left::default());
+        }
+        let (window, keys_window) = (self.window, self.keys_window);
+        let read = self.engine.read(move |state, moment| {
+            // Nodes of earlier releases may be there, which do not know evictions.
+            let may = state.level() >= archive::LEVEL;
+            let mut leaving = Leaving::default();
+            let mut keys_before = Timestamp::default();
+            if may {
+                leaving.payments = state.oldest_closed(moment, window, COPIES);
+            }
+            if state.level() >= archive::REST_LEVEL {
+                let before = moment.now.plus(-keys_window.max(QUIET));
+                (leaving.answers, keys_before) = state.repeats.oldest(before, KEYS);
+            }
+            let hours = i64::from(state.rules.idempotency_hours);
+            leaving.forget_before = moment.now.plus(-hours * HOUR);
+            let keys = (state.repeats.left_before(), keys_before);
+            (leaving, keys, state.archive.evictions, moment.now)
+        });
+        // Told once it is durable: what is copied here is never taken back.
+        let read = read.await?;
+        let (leaving, (keys_from, keys_before), evictions, now) = read.answer;
+        let Leaving {
+            payments: closed,
+            answers,
+            forget_before,
+        } = &leaving;
+        if closed.is_empty() && answers.is_empty() {
+            return Ok(Left::default());
+        }
+        let number = evictions + 1;
+        let progress = store::Progress {
+            position: read.position,
+            hash: hash_at(&mut writer.journal, read.position).await?,
+            evictions: number,
+            until: closed.last().map_or(now, |copy| copy.payment.changed_at),
+        };
+        let run = store::write(&mut writer.session, &leaving, &progress).await?;
+        // Whoever asks under one of them from now on finds it, before the engine does not.
+        keys.add(answers, run, keys_from, keys_before);
+        keys.forget(*forget_before);
+        let payments = closed
+            .iter()
+            .map(|copy| (copy.payment.id, copy.payment.changed_at))
+            .collect();
+        let command = Command::Archive(ArchiveCommand::Evict {
+            number,
+            payments,
+            keys_before,
+        });
+        let submitted = self.engine.submit(Actor::System, 0, command);
+        match submitted.await?.answer {
+            Answer::Archive(Ok(count)) => Ok(Left {
+                payments: count as u64,
+                is_more: closed.len() >= COPIES || answers.len() >= KEYS,
+            }),
+            // All of them changed meanwhile; or another node leads by now.
+            Answer::Archive(Err(ArchiveRefusal::NothingLeft | ArchiveRefusal::Number(_))) => {
+                Ok(Left::default())
+            }
+            Answer::Archive(Err(refusal)) => Err(ArchivingError::Refused(refusal)),
+            _ => Ok(Left::default()),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! **Not here:** when something is tried, asked or given up. That is [`paytone_engine::effects`].
 
-mod archiving;
+pub mod archiving;
 mod bank_order;
 mod funding;
 mod level;

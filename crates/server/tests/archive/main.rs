@@ -127,3 +127,37 @@ async fn a_payer_finds_what_left_in_the_history_and_is_told_that_it_is_over() {
     late.refused(409, "already_decided");
     scene.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_left_gets_its_first_answer_byte_for_byte() {
+    let scene = Scene::new().await;
+    let charge = format!(
+        r#"{{"amount":"3.00","mandate":"{}","description":"Music"}}"#,
+        scene.mandate
+    );
+    let first = scene.bytes("/v1/payments", "charge", &charge).await;
+    assert_eq!(first.0, 201);
+    let id = serde_json::from_slice::<serde_json::Value>(&first.1).expect("JSON");
+    let cancel = format!("/v1/payments/{}/cancel", text(&id, "id"));
+    let refused = scene.bytes(&cancel, "cancel", "{}").await;
+    assert_eq!(refused.0, 409);
+    scene.until_in_memory(0).await;
+    scene.until_keys_left().await;
+    let again = async |scene: &Scene| {
+        assert_eq!(scene.bytes("/v1/payments", "charge", &charge).await, first);
+        assert_eq!(scene.bytes(&cancel, "cancel", "{}").await, refused);
+        let other = scene.bytes("/v1/payments", "cancel", &charge).await;
+        assert_eq!(other.0, 422, "{}", String::from_utf8_lossy(&other.1));
+        let list = scene.get("/v1/payments").await.expect(200).body;
+        assert_eq!(list["data"].as_array().map(Vec::len), Some(1), "{list}");
+    };
+    again(&scene).await;
+    // Now the keys are in no filter until it is filled from the disk.
+    let scene = scene.restart(|_| {}).await;
+    again(&scene).await;
+    scene.charge("1.00").await;
+    scene.until_keys_left().await;
+    let answer = scene.bytes("/v1/payments", "charge", &charge).await;
+    assert_eq!(answer, first, "and when it is filled");
+    scene.stop().await;
+}

@@ -53,13 +53,18 @@ async fn an_archive_that_is_lost_is_made_again_at_the_start() {
     if !scene.test.store_url().is_empty() {
         return scene.stop().await;
     }
+    let path = format!("/v1/payments/{}/cancel", ids[0]);
+    let refused = scene.bytes(&path, "once", "{}").await;
+    scene.until_keys_left().await;
     let scene = scene.restart(|_| {}).await;
     is_all_there(&scene, &ids).await;
     let scene = scene.restart(remove).await;
     is_all_there(&scene, &ids).await;
+    assert_eq!(scene.bytes(&path, "once", "{}").await, refused);
     let found = report(&scene.test.node.config).await;
     assert!(found.ok(), "{found}");
     assert!(found.archive_checked > 0, "{found}");
+    assert!(found.answers_checked > 0, "{found}");
     scene.stop().await;
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use http_body_util::BodyExt as _;
 use hyper::Method;
-use paytone::{edge::ids::Public as _, workers::Workers};
-use paytone_domain::money::Amount;
+use paytone::{config::Config, edge::ids::Public as _, workers::Workers};
+use paytone_domain::{State, money::Amount};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Phone, Shop, TestNode};
@@ -17,6 +17,12 @@ pub const ALICE: &str = "+8613800138000";
 pub const PIN: &str = "284617";
 /// Longer than the shortest window, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Memory as short as it can be.
+pub fn short(config: &mut Config) {
+    config.archive.after_seconds = 5;
+    config.archive.keys_after_seconds = 5;
+}
 
 static KEYS: AtomicU64 = AtomicU64::new(1);
 
@@ -30,7 +36,7 @@ pub struct Scene {
 
 impl Scene {
     pub async fn new() -> Self {
-        Self::on(TestNode::start_with(|config| config.archive.after_seconds = 5).await).await
+        Self::on(TestNode::start_with(short).await).await
     }
 
     /// On a node whose window is that short already.
@@ -74,7 +80,7 @@ impl Scene {
         let test = test
             .restart_with(|config| {
                 change(&config.data);
-                config.archive.after_seconds = 5;
+                short(config);
             })
             .await;
         let workers = Workers::start(&test.node).expect("workers start");
@@ -104,11 +110,21 @@ impl Scene {
 
     /// Waits until so few payments are in memory.
     pub async fn until_in_memory(&self, few: usize) {
+        self.until(move |state| state.payments.len() <= few).await;
+    }
+
+    /// Waits until no merchant's key is in memory.
+    pub async fn until_keys_left(&self) {
+        self.until(|state| state.repeats.is_empty()).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&State) -> bool + Copy + Send + 'static) {
         let mut position = self.test.node.engine.position();
         let reached = async {
             loop {
                 position.mark_unchanged();
-                if self.in_memory().await <= few {
+                let read = self.test.node.engine.read(move |state, _| is_so(state));
+                if read.await.expect("the engine runs").answer {
                     return;
                 }
                 position.changed().await.expect("the engine runs");

@@ -257,10 +257,7 @@ impl Running {
 }
 
 fn repeat() -> Repeat {
-    Repeat {
-        key: RepeatKey(random()),
-        body: BodyHash(random()),
-    }
+    Repeat::new(RepeatKey(random()), BodyHash(random()))
 }
 
 async fn operate(node: &Node, actor: Actor, operation: Operation) -> Done {

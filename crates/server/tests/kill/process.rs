@@ -52,7 +52,7 @@ impl Settings {
         }
         writeln!(text, "[store]\nurl = {store_url:?}").expect("text");
         // What is over leaves memory while they are at it.
-        writeln!(text, "[archive]\nafter_seconds = 5").expect("text");
+        writeln!(text, "[archive]\nafter_seconds = 5\nkeys_after_seconds = 5").expect("text");
         std::fs::write(&path, text).expect("settings can be written");
         Self(path)
     }
@@ -71,7 +71,11 @@ impl Settings {
             writeln!(text, "{name} = {value:?}").expect("text");
         }
         writeln!(text, "[store]\nurl = {store_url:?}").expect("text");
-        writeln!(text, "[archive]\nafter_seconds = 5\n[cluster]").expect("text");
+        writeln!(
+            text,
+            "[archive]\nafter_seconds = 5\nkeys_after_seconds = 5\n[cluster]"
+        )
+        .expect("text");
         for (name, value) in [
             ("name", place.name.clone()),
             ("listen", place.among_nodes.to_string()),

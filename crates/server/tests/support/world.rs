@@ -455,8 +455,5 @@ impl TestNode {
 
 /// An idempotency key that nobody used before.
 fn once() -> Repeat {
-    Repeat {
-        key: RepeatKey(random()),
-        body: BodyHash([0; 16]),
-    }
+    Repeat::new(RepeatKey(random()), BodyHash([0; 16]))
 }

@@ -104,10 +104,7 @@ fn request(number: NumberHash, key: u8) -> Command {
         reference_hash: Some(77),
         expires_in_seconds: None,
         entropy: 5,
-        repeat: Repeat {
-            key: RepeatKey([key; 16]),
-            body: BodyHash([key; 16]),
-        },
+        repeat: Repeat::new(RepeatKey([key; 16]), BodyHash([key; 16])),
     })))
 }
 

@@ -297,10 +297,10 @@ impl World {
                     reference_hash: None,
                     expires_in_seconds: Some(900),
                     entropy: self.random.number(),
-                    repeat: Repeat {
-                        key: RepeatKey(self.random.bytes()),
-                        body: BodyHash(self.random.bytes()),
-                    },
+                    repeat: Repeat::new(
+                        RepeatKey(self.random.bytes()),
+                        BodyHash(self.random.bytes()),
+                    ),
                 };
                 let actor = Actor::Client(merchant, ClientKeyId(1));
                 let command = Command::Payment(PaymentCommand::Request(Box::new(request)));

@@ -136,10 +136,7 @@ impl Scenario {
         self.keys += 1;
         let mut key = [0; 16];
         key[8..].copy_from_slice(&self.keys.to_be_bytes());
-        Repeat {
-            key: RepeatKey(key),
-            body: BodyHash(key),
-        }
+        Repeat::new(RepeatKey(key), BodyHash(key))
     }
 
     fn operate(&mut self, operator: u64, operation: Operation) {

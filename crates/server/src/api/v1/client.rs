@@ -152,10 +152,7 @@ impl Keyed {
             &operation.about.to_be_bytes(),
             body,
         ]));
-        let repeat = Repeat {
-            key: self.key,
-            body,
-        };
+        let repeat = Repeat::new(self.key, body);
         let answered = node.submit(self.client.actor(), command(repeat)).await?;
         Ok(answered)
     }

@@ -128,10 +128,7 @@ impl World {
 }
 
 fn repeat(random: &mut Random) -> Repeat {
-    Repeat {
-        key: RepeatKey(random.bytes()),
-        body: BodyHash(random.bytes()),
-    }
+    Repeat::new(RepeatKey(random.bytes()), BodyHash(random.bytes()))
 }
 
 /// Makes the world step by step; memory can be looked at in between.

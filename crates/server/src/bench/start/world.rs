@@ -81,10 +81,7 @@ impl Deciding<'_> {
         self.next += 1;
         let mut key: [u8; 16] = bytes(self.next, 2);
         key[8..].copy_from_slice(&self.next.to_le_bytes());
-        Repeat {
-            key: RepeatKey(key),
-            body: BodyHash(bytes(self.next, 3)),
-        }
+        Repeat::new(RepeatKey(key), BodyHash(bytes(self.next, 3)))
     }
 
     async fn decide(&mut self, actor: Actor, command: Command) -> Result<Answer, StartError> {
