@@ -5,9 +5,9 @@
 //!
 //! **Not here:** HTTP, sealing, views. `paytone bench http` has them.
 
-mod load;
+pub(super) mod load;
 mod report;
-mod world;
+pub(super) mod world;
 
 use std::{
     path::{Path, PathBuf},

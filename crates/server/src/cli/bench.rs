@@ -10,6 +10,8 @@ pub enum Args {
     Start(crate::bench::start::Args),
     /// Payments through the engine alone, in process, with a journal on disk
     Engine(crate::bench::engine::Args),
+    /// The engine and its archive, the longer the journal gets
+    History(crate::bench::history::Args),
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
@@ -18,5 +20,6 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Args::Http(args) => crate::bench::run(args).await.map_err(Failure::new),
         Args::Start(args) => crate::bench::start::run(args).await.map_err(Failure::new),
         Args::Engine(args) => crate::bench::engine::run(args).await.map_err(Failure::new),
+        Args::History(args) => crate::bench::history::run(args).await.map_err(Failure::new),
     }
 }

@@ -156,7 +156,7 @@ fn engine_cpu() -> Duration {
 }
 
 /// CPU time so far of this process's threads of such a name, from the kernel's own account.
-fn cpu_of(is_it: impl Fn(&str) -> bool) -> Duration {
+pub fn cpu_of(is_it: impl Fn(&str) -> bool) -> Duration {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
         return Duration::ZERO;
     };
