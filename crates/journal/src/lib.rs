@@ -8,7 +8,7 @@
 //!                              └── memory     for simulation: told when to lose what
 //! ```
 //!
-//! **Invariant:** a row, once appended, never changes and never goes away; row `n` carries the hash of row `n − 1`, so
+//! **Invariant:** a row, once appended, never changes and never goes away, unless it was exported first; row `n` carries the hash of row `n − 1`, so
 //! nobody can change one without changing all that follow. An append says one of three things: it *did not happen*
 //! ([`AppendError::Conflict`]), it *may have happened* ([`AppendError::Unknown`]), or *this journal is not to be
 //! trusted any more* ([`AppendError::Broken`]).
@@ -22,6 +22,7 @@
 //! | [`postgres_store`] | a PostgreSQL database of ours, for all that is kept in one |
 //! | [`snapshots`] | pages of a state that somebody made of the rows, kept beside them |
 //! | [`mod@copy`] | a journal copied into a file of its own |
+//! | [`exports`], [`trim`] | old rows written out into files, and taken out of the journal |
 //! | [`chain`] | checks that rows form one unbroken chain |
 //! | [`conformance`] | what every implementation must do, as one suite |
 //! | [`keyring`] | the secrets outside every database, and what is computed with them |
@@ -35,6 +36,7 @@ pub mod conformance;
 pub mod copy;
 pub mod either;
 mod exclusive;
+pub mod exports;
 pub mod keyring;
 pub mod memory;
 pub mod postgres;
@@ -47,6 +49,7 @@ mod sqlite_file;
 pub mod store;
 mod stored;
 pub mod subject_keys;
+pub mod trim;
 mod verdict;
 
 pub use chain::{ChainError, ChainVerifier, verify_chain};

@@ -10,7 +10,7 @@
 //! a small row in a table beside must be committed *after* it ([`PostgresJournal::open`] does the same), and commits reach
 //! standbys in order.
 //!
-//! **Invariant:** inserts and ordered reads only; the primary key is all that safety rests on. A role that may insert and
+//! **Invariant:** inserts and ordered reads only (but for [`crate::trim`]); the primary key is all that safety rests on. A role that may insert and
 //! select, and no more, is enough. **Not here:** repeating an append, which is the caller's; who leads.
 
 use std::pin::Pin;

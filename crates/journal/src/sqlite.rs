@@ -8,7 +8,8 @@
 //! An append is one statement in a transaction of its own; `synchronous=FULL` syncs the write-ahead log before it
 //! answers. The statements also run on PostgreSQL; only what makes the table is SQLite's own.
 //!
-//! **Invariant:** triggers refuse to change, delete or replace a row, whoever asks. A failure of the store poisons the
+//! **Invariant:** triggers refuse to change, delete or replace a row, whoever asks; only [`crate::trim`] takes the one against deletes
+//! away, within its own transaction. A failure of the store poisons the
 //! writer: what a failed sync left behind is only known after the file is opened again. **Not here:** retries, batching.
 
 use std::path::{Path, PathBuf};
@@ -51,6 +52,12 @@ const CREATE: &str = "
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
     CREATE TRIGGER journal_refuses_replace BEFORE INSERT ON journal
         WHEN EXISTS (SELECT 1 FROM journal WHERE seq = NEW.seq)
+        BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+";
+
+/// As [`CREATE`] has it, for whoever took it away for a moment.
+pub(crate) const REFUSES_DELETE: &str = "
+    CREATE TRIGGER journal_refuses_delete BEFORE DELETE ON journal
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 ";
 
@@ -183,7 +190,7 @@ impl Journal for SqliteJournal {
                 row.seq
             ))),
             Err(ReadError::Unavailable(why)) => Err(AppendError::Unknown(why)),
-            Err(ReadError::Damaged(why)) => Err(self.poison(why)),
+            Err(error) => Err(self.poison(error.to_string())),
         }
     }
 }

@@ -58,6 +58,16 @@ pub enum ReadError {
     /// What was read is not a row.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
+    /// The rows were exported and taken out, and the export is not where it should be.
+    #[error(
+        "rows {from} to {through} were trimmed from the journal, and there is no export of them in {folder}: put it back there. \
+         What is after row {through} can be answered without them"
+    )]
+    Trimmed {
+        from: u64,
+        through: u64,
+        folder: String,
+    },
 }
 
 impl ReadError {
@@ -67,6 +77,7 @@ impl ReadError {
         match self {
             Self::Unavailable(_) => "journal_unavailable",
             Self::Damaged(_) => "journal_damaged",
+            Self::Trimmed { .. } => "journal_trimmed",
         }
     }
 }

@@ -35,6 +35,7 @@ pub struct Config {
     pub archive: Archive,
     pub cluster: Cluster,
     pub snapshot: Snapshot,
+    pub journal: Journal,
     pub limits: Limits,
     pub telemetry: Telemetry,
     pub webhooks: Webhooks,
@@ -147,6 +148,16 @@ impl Default for Snapshot {
             every_minutes: 60,
         }
     }
+}
+
+/// When old rows leave the journal for files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// Business dates that stay whole; zero for all, always.
+    pub keep_days: u32,
+    /// Empty for `exports` in the data folder.
+    pub exports: PathBuf,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,6 +273,7 @@ impl Default for Config {
             archive: Archive::default(),
             cluster: Cluster::default(),
             snapshot: Snapshot::default(),
+            journal: Journal::default(),
             limits: Limits::default(),
             telemetry: Telemetry::default(),
             webhooks: Webhooks::default(),
@@ -331,6 +343,14 @@ impl Config {
 
     pub fn journal(&self) -> PathBuf {
         self.data.join("journal.sqlite")
+    }
+
+    pub fn exports(&self) -> PathBuf {
+        if self.journal.exports.as_os_str().is_empty() {
+            self.data.join("exports")
+        } else {
+            self.journal.exports.clone()
+        }
     }
 
     pub fn snapshots(&self) -> PathBuf {

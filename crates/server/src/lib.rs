@@ -47,6 +47,7 @@ pub mod snapshots;
 pub mod stores;
 pub mod telemetry;
 pub mod top;
+pub mod trimming;
 pub mod verify;
 pub mod views;
 pub mod webhooks;

@@ -85,6 +85,8 @@ pub struct Node {
     /// Files on their way in.
     pub imports: Imports,
     pub look_backs: LookBacks,
+    /// Held while the journal is trimmed.
+    pub trimming: tokio::sync::Mutex<()>,
     /// Whether this is the demo, which shows codes on the page and opens without a real SMS channel.
     pub demo: bool,
     requests: AtomicU64,
@@ -178,10 +180,11 @@ impl Node {
         let keyring = Keyring::load(&config.keyring)?;
         let stores = Stores::of(&config)?;
         let cluster = Cluster::open(&config)?;
-        let mut journal = stores.journal().await?;
+        let journal = stores.journal().await?;
+        let mut reader = stores.journal_reader().await?;
         let snapshots = snapshots::open(&stores).await;
         let mut shown = snapshots::Shown::default();
-        let restart = paytone_engine::restart(&mut journal, snapshots.as_ref(), |progress| {
+        let restart = paytone_engine::restart(&mut reader, snapshots.as_ref(), |progress| {
             shown.at(progress);
         })
         .await?;
@@ -210,7 +213,7 @@ impl Node {
         let running = match &cluster {
             None => paytone_engine::start(core, journal, options, random, observe),
             Some(cluster) => {
-                let (reader, member) = (stores.journal_reader().await?, cluster.member(snapshots));
+                let member = cluster.member(snapshots);
                 paytone_engine::join(core, journal, reader, member, options, random, observe)
             }
         };
@@ -254,6 +257,7 @@ impl Node {
             snapshots: snapshot_log,
             imports: Imports::default(),
             look_backs: LookBacks::default(),
+            trimming: tokio::sync::Mutex::default(),
             demo,
             requests: AtomicU64::new(1),
             numbering: RandomState::new(),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   [store] url ── empty ──▶ data/journal.sqlite  snapshots/  subject-keys.sqlite  deliveries.sqlite  views.sqlite  archive.sqlite
+//!                            exports/, or where the settings say, of either
 //!               └─ set ────▶ paytone.journal  paytone.snapshots  paytone.subject_keys  paytone_webhooks.*  paytone_views.*  paytone_archive.*
 //! ```
 //! **Invariant:** one setting moves all of them. **Not here:** what is in them.
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 
 use paytone_journal::{
     EitherJournal, EitherReader, Keyring, OpenError, PostgresJournal, PostgresStore, Snapshots,
-    SqliteJournal, SubjectKeys, postgres_store,
+    SqliteJournal, SubjectKeys, exports::Exports, postgres_store, trim::Trimmer,
 };
 
 use crate::{archive, config::Config, views::store, webhooks};
@@ -25,6 +26,7 @@ pub struct Stores {
 #[derive(Clone, Debug)]
 struct Files {
     journal: PathBuf,
+    exports: PathBuf,
     snapshots: PathBuf,
     subject_keys: PathBuf,
     deliveries: PathBuf,
@@ -45,6 +47,7 @@ impl Stores {
         Ok(Self {
             files: Files {
                 journal: config.journal(),
+                exports: config.exports(),
                 snapshots: config.snapshots(),
                 subject_keys: config.subject_keys(),
                 deliveries: config.deliveries(),
@@ -66,15 +69,26 @@ impl Stores {
         })
     }
 
-    /// The journal, for reading.
+    /// The journal, for reading, with what was exported and taken out of it.
     pub async fn journal_reader(&self) -> Result<EitherReader, OpenError> {
-        Ok(match &self.postgres {
-            None => EitherReader::Sqlite(SqliteJournal::reader(&self.files.journal).await?),
-            Some(store) => {
-                let reader = PostgresJournal::reader(store).await?;
-                EitherReader::Postgres(Box::new(reader))
-            }
-        })
+        let reader = match &self.postgres {
+            None => EitherReader::from(SqliteJournal::reader(&self.files.journal).await?),
+            Some(store) => EitherReader::from(PostgresJournal::reader(store).await?),
+        };
+        Ok(reader.with_exports(self.exports()))
+    }
+
+    /// Rows that were written out of the journal.
+    pub fn exports(&self) -> Exports {
+        Exports::folder(&self.files.exports)
+    }
+
+    /// Takes rows out of the journal.
+    pub async fn trimmer(&self) -> Result<Trimmer, OpenError> {
+        match &self.postgres {
+            None => Trimmer::sqlite(&self.files.journal).await,
+            Some(store) => Trimmer::postgres(store).await,
+        }
     }
 
     /// The snapshots beside the journal.
@@ -120,16 +134,22 @@ impl Stores {
     }
 }
 
-/// What the owner of a PostgreSQL database runs once, for nodes that sign in as `role` and can change nothing in the journal.
-pub fn script(role: &str) -> String {
-    postgres_store::script(
+/// What the owner of a PostgreSQL database runs once, for nodes that sign in as `role` and can change nothing in the journal, unless it
+/// `trims`: then they may take old rows out.
+pub fn script(role: &str, trims: bool) -> String {
+    let mut script = postgres_store::script(
         &[
             store::POSTGRES_SCHEMA,
             webhooks::store::POSTGRES_SCHEMA,
             archive::store::POSTGRES_SCHEMA,
         ],
         role,
-    )
+    );
+    if trims {
+        let role = role.replace('"', "\"\"");
+        script += &format!("GRANT DELETE ON paytone.journal TO \"{role}\";\n");
+    }
+    script
 }
 
 fn postgres(config: &Config) -> Result<Option<PostgresStore>, OpenError> {

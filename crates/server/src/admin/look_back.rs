@@ -16,6 +16,7 @@ use paytone_domain::{
     payment::Payment,
     time::Timestamp,
 };
+use paytone_journal::ReadError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -172,6 +173,9 @@ pub(super) fn past_problem(error: PastError) -> Problem {
             "look_back_too_long",
             error.to_string(),
         ),
+        PastError::Read(ReadError::Trimmed { .. }) => {
+            Problem::new(StatusCode::CONFLICT, "journal_trimmed", error.to_string())
+        }
         PastError::Open(_)
         | PastError::Read(_)
         | PastError::Chain(_)

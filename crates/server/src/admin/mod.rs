@@ -5,6 +5,7 @@
 mod chart;
 mod erasure;
 mod imports;
+mod journal;
 mod look_back;
 mod merchants;
 pub mod operation;
@@ -63,6 +64,7 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(look_back::router())
         .merge(replay::router())
         .merge(snapshots::router())
+        .merge(journal::router())
         .merge(proof::router())
         .merge(crate::metrics::serve::admin())
         .merge(crate::cluster::status::admin())

@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod failure;
 mod import;
+mod journal;
 mod keyring;
 mod look_back;
 mod merchant;
@@ -107,6 +108,8 @@ enum Command {
     Restore(On<backup::Restore>),
     /// Write the state down beside the running engine, so that the next start is short
     Snapshot(client::Reach),
+    /// Rows of the journal that are old
+    Journal(Of<journal::Command>),
     /// SQL tables derived from the journal
     Views(Of<views::Command>),
     /// Payments that have left the engine's memory
@@ -192,6 +195,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Backup(on) => backup::back_up(&on.reach, on.args).await,
         Command::Restore(on) => backup::restore(&on.reach, on.args).await,
         Command::Snapshot(reach) => snapshot::run(&reach).await,
+        Command::Journal(of) => journal::run(&of.reach, of.command).await,
         Command::Views(of) => views::run(&of.reach, of.command).await,
         Command::Archive(of) => archive::run(&of.reach, of.command).await,
         Command::Effect(of) => worklist::effect(&of.reach, of.command).await,

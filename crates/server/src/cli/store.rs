@@ -11,12 +11,15 @@ pub enum Command {
         /// The role that nodes sign in as
         #[arg(long, value_name = "NAME")]
         role: String,
+        /// They trim the journal (`journal.keep_days`), so that their role may delete rows
+        #[arg(long)]
+        trims: bool,
     },
 }
 
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Sql { role } => print!("{}", crate::stores::script(&role)),
+        Command::Sql { role, trims } => print!("{}", crate::stores::script(&role, trims)),
     }
     Ok(())
 }

@@ -106,6 +106,20 @@ const COMMENTS: &[(&str, &str)] = &[
         "snapshot.every_minutes",
         "After so long, if anything happened; 0 for never.",
     ),
+    (
+        "journal",
+        "When old rows of the journal leave it for files, which `verify`, `--at`, backups and rebuilding go on reading.",
+    ),
+    (
+        "journal.keep_days",
+        "So many business dates stay in it whole, and what is before them is exported and taken out; 0 for never. On PostgreSQL the node's \
+         role needs the right to delete: `paytone store sql --trims` grants it.",
+    ),
+    (
+        "journal.exports",
+        "The folder of those files, which several nodes must share; empty for `exports` in the data folder. Without them nothing can be \
+         proven of the time before.",
+    ),
     ("limits", "What one node takes on."),
     (
         "limits.connections",

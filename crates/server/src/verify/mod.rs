@@ -112,6 +112,7 @@ pub async fn run(
         }
         progress(after, end);
     }
+    report.exported = journal.trimmed();
     report.sealed_days = days.sealed.len() as u64;
     witnessed(config, &days, &mut report);
     report.tip = chain.tip().map(|tip| tip.hash);

@@ -22,6 +22,8 @@ pub struct Report {
     /// Rows of the journal, a batch each, whose hashes fit.
     pub rows: u64,
     pub body_bytes: u64,
+    /// Rows that were read from exports, since they are not in the journal any more.
+    pub exported: u64,
     /// Commands that did something.
     pub items: u64,
     pub events: u64,
@@ -82,6 +84,9 @@ impl fmt::Display for Report {
         };
         writeln!(f, "Paytone journal, verified\n")?;
         writeln!(f, "  rows            {:>16}   {chain}", self.rows)?;
+        if self.exported > 0 {
+            writeln!(f, "  of exports      {:>16}", self.exported)?;
+        }
         writeln!(f, "  bytes           {:>16}", self.body_bytes)?;
         writeln!(f, "  items           {:>16}", self.items)?;
         writeln!(f, "  events          {:>16}", self.events)?;

@@ -9,10 +9,13 @@ mod level;
 mod sealing;
 mod snapshots;
 pub mod stand_in_bank;
+mod trimming;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinHandle};
+
+pub(crate) use trimming::oldest_kept;
 
 use crate::node::{Node, StartError};
 
@@ -30,6 +33,7 @@ impl Workers {
             tokio::spawn(sealing::run(Arc::clone(node), stopping.clone())),
             tokio::spawn(snapshots::run(Arc::clone(node), stopping.clone())),
             tokio::spawn(archiving::run(Arc::clone(node), stopping.clone())),
+            tokio::spawn(trimming::run(Arc::clone(node), stopping.clone())),
             tokio::spawn(level::run(Arc::clone(node), stopping.clone())),
         ];
         if let Some(bank) = &node.config.bank {

@@ -9,3 +9,4 @@ mod program;
 mod sealed_days;
 mod site;
 mod snapshots;
+mod trimmed;

@@ -19,7 +19,7 @@ async fn a_node_whose_role_cannot_change_the_journal_does_everything() {
     let name = name_of(&owner);
     let role = format!("node_{name}");
     cluster.sql(name, &format!("CREATE ROLE {role} LOGIN"));
-    cluster.sql(name, &stores::script(&role));
+    cluster.sql(name, &stores::script(&role, false));
     let url = cluster.url(name, &role);
     let test = TestNode::start_with(|config| {
         config.store = Store {
