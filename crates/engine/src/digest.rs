@@ -3,6 +3,8 @@
 //! **Invariant:** everything that decisions rest on is under it, in an order of its own; a new field of anything in it does not compile
 //! until it is. **Not here:** a way back. A digest is compared, never read.
 
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
 use aws_lc_rs::digest::{Context, SHA256};
 use minicbor::{Encode, Encoder};
 use paytone_domain::{
@@ -26,9 +28,101 @@ const PART_DOMAIN: &[u8] = b"paytone state digest of a part v1\0";
 
 /// The digest of `state`.
 pub fn digest(state: &State) -> [u8; 32] {
-    let mut sum = Sum::new(DOMAIN);
-    sum.state(state);
-    sum.finish()
+    if state.subscribers.len() < WORTH_THREADS {
+        let mut sum = Sum::new(DOMAIN);
+        sum.state(state, &mut Sections::here(state));
+        return sum.finish();
+    }
+    std::thread::scope(|scope| {
+        let mut sum = Sum::new(DOMAIN);
+        sum.state(state, &mut Sections::on_threads(state, scope));
+        sum.finish()
+    })
+}
+
+/// Fewer subscribers than this are hashed sooner than threads are started.
+const WORTH_THREADS: usize = 20_000;
+/// Subscribers that are written down together.
+const BLOCK: usize = 2_048;
+/// Threads that write them down.
+const WRITERS: usize = 2;
+/// Pieces that wait to be hashed, of each thread.
+const WAITING: usize = 8;
+
+/// The large sections, written down here or on threads of their own while what comes before them is hashed. The bytes are the same.
+enum Sections<'a> {
+    Here(&'a State),
+    OnThreads {
+        balances: Receiver<Vec<u8>>,
+        subscribers: Vec<Receiver<Vec<u8>>>,
+        numbers: Receiver<Vec<u8>>,
+    },
+}
+
+impl<'a> Sections<'a> {
+    fn here(state: &'a State) -> Self {
+        Self::Here(state)
+    }
+
+    fn on_threads<'scope>(state: &'a State, scope: &'scope std::thread::Scope<'scope, 'a>) -> Self {
+        let section = |write: fn(&mut Sum, &State)| {
+            let (pieces, written) = sync_channel(WAITING);
+            scope.spawn(move || {
+                let mut sum = Sum::into(pieces);
+                write(&mut sum, state);
+                sum.flush();
+            });
+            written
+        };
+        let balances = section(Sum::balances);
+        let numbers = section(Sum::numbers);
+        let blocks = state.subscribers.len().div_ceil(BLOCK);
+        let subscribers = (0..WRITERS).map(|writer| {
+            let (pieces, written) = sync_channel(WAITING);
+            scope.spawn(move || {
+                for block in (writer..blocks).step_by(WRITERS) {
+                    let mut sum = Sum::default();
+                    sum.block(state, block);
+                    // Whoever hashes them went wrong, and says so itself.
+                    if pieces.send(sum.gathered).is_err() {
+                        return;
+                    }
+                }
+            });
+            written
+        });
+        Self::OnThreads {
+            balances,
+            subscribers: subscribers.collect(),
+            numbers,
+        }
+    }
+
+    fn balances(&mut self, sum: &mut Sum) {
+        match self {
+            Self::Here(state) => sum.balances(state),
+            Self::OnThreads { balances, .. } => sum.pieces(balances),
+        }
+    }
+
+    fn subscribers(&mut self, sum: &mut Sum, count: usize) {
+        for block in 0..count.div_ceil(BLOCK) {
+            match self {
+                Self::Here(state) => sum.block(state, block),
+                Self::OnThreads { subscribers, .. } => {
+                    let piece = subscribers[block % WRITERS].recv();
+                    sum.piece(&piece.expect("a thread that writes down subscribers"));
+                }
+            }
+        }
+    }
+
+    fn numbers(&mut self, sum: &mut Sum) {
+        match self {
+            Self::Here(state) => sum.numbers(state),
+            Self::OnThreads { numbers, .. } => sum.pieces(numbers),
+        }
+    }
 }
 
 /// About so many things are in a part: what a leader can hash between two batches without anybody noticing.
@@ -95,9 +189,21 @@ pub fn digest_of_part(state: &State, part: u64, parts: u64) -> [u8; 32] {
 /// Hashed so many bytes at a time: a call for each value would take longer than the hash.
 const GATHERED: usize = 16 << 10;
 
+#[derive(Default)]
 struct Sum {
-    context: Context,
+    to: To,
     gathered: Vec<u8>,
+}
+
+/// Where gathered bytes go.
+#[derive(Default)]
+enum To {
+    /// They stay.
+    #[default]
+    Nowhere,
+    Hash(Context),
+    /// To the thread that hashes.
+    Thread(SyncSender<Vec<u8>>),
 }
 
 /// In the order of their keys.
@@ -110,15 +216,52 @@ fn sorted<K: Ord, V>(things: impl Iterator<Item = (K, V)>) -> Vec<(K, V)> {
 impl Sum {
     fn new(domain: &[u8]) -> Self {
         Self {
-            context: Context::new(&SHA256),
+            to: To::Hash(Context::new(&SHA256)),
             gathered: domain.to_vec(),
         }
     }
 
+    fn into(pieces: SyncSender<Vec<u8>>) -> Self {
+        Self {
+            to: To::Thread(pieces),
+            gathered: Vec::new(),
+        }
+    }
+
+    fn flush(&mut self) {
+        match &mut self.to {
+            To::Nowhere => {}
+            To::Hash(context) => {
+                context.update(&self.gathered);
+                self.gathered.clear();
+            }
+            To::Thread(pieces) => {
+                // Whoever hashes them went wrong, and says so itself.
+                let _ = pieces.send(std::mem::take(&mut self.gathered));
+            }
+        }
+    }
+
+    /// Bytes that were written down elsewhere.
+    fn piece(&mut self, piece: &[u8]) {
+        self.flush();
+        if let To::Hash(context) = &mut self.to {
+            context.update(piece);
+        }
+    }
+
+    fn pieces(&mut self, pieces: &Receiver<Vec<u8>>) {
+        for piece in pieces {
+            self.piece(&piece);
+        }
+    }
+
     fn finish(mut self) -> [u8; 32] {
-        self.context.update(&self.gathered);
+        self.flush();
         let mut digest = [0; 32];
-        digest.copy_from_slice(self.context.finish().as_ref());
+        if let To::Hash(context) = self.to {
+            digest.copy_from_slice(context.finish().as_ref());
+        }
         digest
     }
 
@@ -129,21 +272,43 @@ impl Sum {
             Err(error) => unreachable!("writing to memory does not fail: {error}"),
         }
         if self.gathered.len() >= GATHERED {
-            self.context.update(&self.gathered);
-            self.gathered.clear();
+            self.flush();
         }
         self
     }
 
-    fn state(&mut self, state: &State) {
+    fn balances(&mut self, state: &State) {
+        let balances = sorted(state.book.iter());
+        self.add(balances.len());
+        for (account, balance) in balances {
+            self.add(account).add(balance.posted).add(balance.held);
+        }
+    }
+
+    /// Of the subscribers, so many by id.
+    fn block(&mut self, state: &State, block: usize) {
+        let first = block * BLOCK;
+        let ids = first..state.subscribers.len().min(first + BLOCK);
+        for id in ids {
+            let one = state.subscribers.get(SubscriberId(id as u64 + 1));
+            self.subscriber(one.expect("ids have no gap"));
+        }
+    }
+
+    fn numbers(&mut self, state: &State) {
+        self.pairs(sorted(state.numbers.iter()));
+    }
+
+    fn state(&mut self, state: &State, sections: &mut Sections<'_>) {
         let State {
             settings,
             rules,
-            book,
+            // By `sections`.
+            book: _,
+            numbers: _,
             subscribers,
             merchants,
             operators,
-            numbers,
             devices,
             enrolments,
             number_enrolments,
@@ -161,13 +326,9 @@ impl Sum {
             ..
         } = state;
         self.settings(settings.as_ref()).add(rules);
-        let balances = sorted(book.iter());
-        self.add(balances.len());
-        for (account, balance) in balances {
-            self.add(account).add(balance.posted).add(balance.held);
-        }
+        sections.balances(self);
         self.add(subscribers.len());
-        subscribers.iter().for_each(|one| self.subscriber(one));
+        sections.subscribers(self, subscribers.len());
         self.add(merchants.len());
         merchants.iter().for_each(|one| self.merchant(one));
         self.add(operators.by_id.len());
@@ -180,7 +341,7 @@ impl Sum {
         let mut imported: Vec<_> = operators.imported_rows().collect();
         imported.sort_unstable();
         self.add(operators.next_proposal()).add(imported);
-        self.pairs(sorted(numbers.iter()));
+        sections.numbers(self);
         self.each(sorted(devices.iter()), Self::device);
         self.each(sorted(enrolments.iter()), Self::enrolment);
         self.pairs(sorted(number_enrolments.iter()));
@@ -510,5 +671,110 @@ impl Sum {
         } = refund;
         self.add(id).add(payment).add(amount).add(text);
         self.add(status).add(created_at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paytone_domain::{
+        Actor, Answer, Command,
+        ids::{KeyringFingerprint, NumberHash, OperatorId, Sealed},
+        money::{Amount, Currency},
+        operator::{BalanceRow, HeldAs, Operation, OperatorCommand, Role},
+        subscriber::{Line, LineKind, LineRow, LineStatus},
+        time::Timestamp,
+    };
+
+    use super::*;
+    use crate::Core;
+
+    /// So many subscribers, each with some money.
+    fn state(count: u64) -> State {
+        let mut core = Core::new();
+        let now = Timestamp(1_793_491_200_000);
+        core.advance(now);
+        core.decide(
+            Actor::Console,
+            0,
+            Command::Initialize {
+                currency: Currency::new("CNY", 2).expect("a currency"),
+                zone: "UTC".to_owned(),
+                cut_off_minutes: 0,
+                keyring: KeyringFingerprint([0; 32]),
+            },
+        );
+        let operate = |core: &mut Core, actor, operation| {
+            let command = OperatorCommand::Do(Box::new(operation));
+            core.decide(actor, 0, Command::Operator(command));
+        };
+        let ann = Operation::AddOperator {
+            name: "ann".to_owned(),
+            role: Role::Admin,
+            password: Sealed::default(),
+        };
+        operate(&mut core, Actor::Console, ann);
+        let staff = Actor::Operator(OperatorId(1));
+        for subscriber in 1..=count {
+            // In no order.
+            let number =
+                u128::from(subscriber).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+            let row = LineRow {
+                number: NumberHash(number.to_be_bytes()),
+                renumbered_from: None,
+                recycled: false,
+                line: Line {
+                    activated: Timestamp(0),
+                    sim_changed: None,
+                    device_changed: None,
+                    kind: LineKind::Prepaid,
+                    status: LineStatus::Active,
+                    bill_limit: Amount::clamped(0),
+                    as_of: now,
+                },
+                subject: subscriber,
+                profile: Sealed(vec![7; 40].into()),
+                profile_hash: subscriber,
+                bank: None,
+            };
+            let answer = core.decide(staff, 0, Command::Line(Box::new(row)));
+            assert!(matches!(answer, Answer::Line(Ok(_))), "{answer:?}");
+            let balance = BalanceRow {
+                row: subscriber,
+                subscriber: SubscriberId(subscriber),
+                amount: Amount::clamped(subscriber.cast_signed()),
+                held_as: HeldAs::Cash,
+            };
+            operate(
+                &mut core,
+                staff,
+                Operation::ImportBalance(Box::new(balance)),
+            );
+        }
+        core.into_state()
+    }
+
+    fn here(state: &State) -> [u8; 32] {
+        let mut sum = Sum::new(DOMAIN);
+        sum.state(state, &mut Sections::here(state));
+        sum.finish()
+    }
+
+    fn on_threads(state: &State) -> [u8; 32] {
+        std::thread::scope(|scope| {
+            let mut sum = Sum::new(DOMAIN);
+            sum.state(state, &mut Sections::on_threads(state, scope));
+            sum.finish()
+        })
+    }
+
+    #[test]
+    fn threads_make_the_same_digest() {
+        let block = BLOCK as u64;
+        for count in [0, 1, block - 1, block, block + 1, 3 * block + 7] {
+            let state = state(count);
+            assert_eq!(state.subscribers.len() as u64, count);
+            assert_eq!(state.book.iter().count() as u64 > count, count > 0);
+            assert_eq!(here(&state), on_threads(&state), "{count} subscribers");
+        }
     }
 }
