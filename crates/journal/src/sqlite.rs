@@ -4,6 +4,7 @@
 //!   SqliteJournal (lock file) ──append──▶ -wal, synced ──checkpoint──▶ journal file
 //!   SqliteReader, SqliteReader, …  ◀────── read what is synced ───────┘
 //! ```
+//! Checkpoints run beside the appends, on a thread of their own.
 //!
 //! An append is one statement in a transaction of its own; `synchronous=FULL` syncs the write-ahead log before it
 //! answers. The statements also run on PostgreSQL; only what makes the table is SQLite's own.
@@ -12,12 +13,15 @@
 //! away, within its own transaction. A failure of the store poisons the
 //! writer: what a failed sync left behind is only known after the file is opened again. **Not here:** retries, batching.
 
+mod checkpoints;
+
 use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteQueryResult};
 
+use self::checkpoints::{Checkpoints, Pace};
 use crate::exclusive::Exclusive;
 use crate::row::{Hash, Row, Tip};
 use crate::sqlite_file::{Failure, Format, failure_of};
@@ -35,8 +39,8 @@ pub(crate) const FORMAT: Format = Format {
     // Bodies can be large.
     rows_ahead: 16,
 };
-/// SQLite moves the log into the file inside an append; more pages at a time make that rarer and longer.
-const SETTINGS: &str = "PRAGMA wal_autocheckpoint = 4000;";
+/// The log is moved into the file beside the appends: see [`checkpoints`].
+const SETTINGS: &str = "PRAGMA wal_autocheckpoint = 0;";
 const CREATE: &str = "
     CREATE TABLE journal (
         seq INTEGER PRIMARY KEY,
@@ -94,6 +98,7 @@ pub(crate) async fn insert(
 pub struct SqliteJournal {
     reader: SqliteReader,
     poisoned: Option<String>,
+    checkpoints: Checkpoints,
     _exclusive: Exclusive,
 }
 
@@ -107,9 +112,17 @@ pub struct SqliteReader {
 impl SqliteJournal {
     /// Opens the journal at `path` for writing, and makes it when there is none.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
+        Self::open_with(path.as_ref(), Pace::default()).await
+    }
+
+    async fn open_with(path: &Path, pace: Pace) -> Result<Self, OpenError> {
         let exclusive = Exclusive::take(path)?;
         let connection = FORMAT.open_or_create(path).await?;
+        let beside = FORMAT.open_or_create(path).await?;
+        let checkpoints = Checkpoints::start(beside, pace).map_err(|error| OpenError::Failed {
+            path: path.display().to_string(),
+            why: error.to_string(),
+        })?;
         let reader = SqliteReader {
             connection,
             path: path.to_owned(),
@@ -117,6 +130,7 @@ impl SqliteJournal {
         Ok(Self {
             reader,
             poisoned: None,
+            checkpoints,
             _exclusive: exclusive,
         })
     }
@@ -133,6 +147,8 @@ impl SqliteJournal {
 
     /// Moves the log into the file and lets go of it. Dropping loses nothing either; it only leaves that work behind.
     pub async fn close(self) -> Result<(), ReadError> {
+        // The last connection to be closed moves what is left of the log.
+        drop(self.checkpoints);
         self.reader
             .connection
             .close()
@@ -161,6 +177,9 @@ impl Journal for SqliteJournal {
         if let Some(why) = &self.poisoned {
             return Err(AppendError::Broken(why.clone()));
         }
+        if let Some(why) = self.checkpoints.failure() {
+            return Err(self.poison(why));
+        }
         let too_large =
             |_| AppendError::Broken(format!("row {}: position or epoch beyond 63 bits", row.seq));
         let seq = i64::try_from(row.seq).map_err(too_large)?;
@@ -173,7 +192,10 @@ impl Journal for SqliteJournal {
         }
         let inserted = insert(&mut self.reader.connection, seq, epoch, row).await;
         match inserted {
-            Ok(done) if done.rows_affected() == 1 => return Ok(()),
+            Ok(done) if done.rows_affected() == 1 => {
+                self.checkpoints.appended(row.body.len());
+                return Ok(());
+            }
             Ok(_) => {}
             Err(error) => match failure_of(&error) {
                 Failure::Refused => {}

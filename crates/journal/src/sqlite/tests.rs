@@ -279,3 +279,31 @@ async fn a_log_cut_anywhere_leaves_an_unbroken_beginning_that_goes_on() {
             .expect("appended");
     }
 }
+
+#[tokio::test]
+async fn the_log_is_moved_beside_the_appends_and_begins_again() {
+    let place = InFolder::new();
+    let pace = Pace {
+        every: 64 << 10,
+        at_most: 256 << 10,
+    };
+    let mut journal = SqliteJournal::open_with(&place.path(), pace)
+        .await
+        .expect("opened");
+    let length = |name| fs::metadata(place.folder.path().join(name)).map_or(0, |file| file.len());
+    let mut appended = 0_u64;
+    // However the threads take turns, some of so many appends find the log moved.
+    while length("journal.db") < 1 << 20 || length("journal.db-wal") > appended / 2 {
+        assert!(appended < 64 << 20, "the log is not moved");
+        append_next(&mut journal, vec![7; 16 << 10])
+            .await
+            .expect("appended");
+        appended += 16 << 10;
+    }
+    let mut reader = place.reader().await;
+    let rows = reader.read(0, 10_000, 1 << 30).await.expect("read");
+    assert_eq!(verify_chain(rows), Ok(journal.last().await.expect("read")));
+    drop(reader.connection.close().await);
+    place.close(journal).await;
+    assert_eq!(length("journal.db-wal"), 0);
+}
