@@ -174,6 +174,8 @@ pub struct Limits {
     pub look_back_seconds: u64,
     /// Commands and reads that may wait for the engine.
     pub queue: usize,
+    /// Memory taken at the start, in MiB.
+    pub reserve_mib: usize,
     /// Requests of one merchant's key under way at once, long polls that wait apart.
     pub per_client_in_flight: u32,
     /// Long polls of one merchant's key that wait at once.
@@ -295,6 +297,7 @@ impl Default for Limits {
             streams: 100_000,
             look_back_seconds: 600,
             queue: 32_768,
+            reserve_mib: 0,
             per_client_in_flight: 1_024,
             per_client_waiting: 2_048,
             per_device_in_flight: 16,

@@ -176,6 +176,7 @@ impl Node {
             path: config.data.clone(),
             why: error.to_string(),
         })?;
+        crate::memory::reserve(config.limits.reserve_mib);
         let code_channel = code_channel(&config, demo)?;
         let keyring = Keyring::load(&config.keyring)?;
         let stores = Stores::of(&config)?;

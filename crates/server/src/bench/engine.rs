@@ -45,6 +45,9 @@ pub struct Args {
     /// Payments under way at a time.
     #[arg(long, default_value_t = 8_192)]
     pub in_flight: usize,
+    /// MiB of memory taken before payments are measured, as `limits.reserve_mib` does.
+    #[arg(long, default_value_t = 4_096)]
+    pub reserve_mib: usize,
     /// Seconds per run.
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
@@ -106,6 +109,7 @@ async fn in_folder(args: &Args, path: &Path) -> Result<Report, BenchError> {
         args.payers,
         begun.elapsed().as_secs_f64()
     );
+    crate::memory::reserve(args.reserve_mib);
     let world = Arc::new(world);
     let mut core = close(running).await?;
     let mut runs = Vec::new();

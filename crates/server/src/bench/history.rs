@@ -269,6 +269,7 @@ async fn settle(running: &Running) -> Result<(), HistoryError> {
 async fn make(args: &Args, running: &Running) -> Result<World, HistoryError> {
     let begun = Instant::now();
     let people = super::engine::Args {
+        reserve_mib: 0,
         subscribers: args.subscribers,
         merchants: args.merchants,
         payers: args.payers,

@@ -145,6 +145,10 @@ const COMMENTS: &[(&str, &str)] = &[
         "Commands and reads that may wait for the engine; more are told 503 at once. Keep it well above what one client may have.",
     ),
     (
+        "limits.reserve_mib",
+        "Memory taken and touched at the start, in MiB, so that growing never waits for the system later; it is not given back.",
+    ),
+    (
         "limits.per_client_in_flight",
         "Requests of one merchant's key under way at once; more are told 429. Long polls that wait are counted apart.",
     ),
