@@ -21,6 +21,13 @@ pub struct Spent {
 }
 
 impl Spent {
+    pub const NOTHING: Self = Self {
+        date: BusinessDate(0),
+        month: Month(0),
+        day_amount: Amount::ZERO,
+        month_amount: Amount::ZERO,
+    };
+
     /// With these sums at `moment`.
     pub fn of(moment: &Moment, day_amount: Amount, month_amount: Amount) -> Self {
         Self {
@@ -77,6 +84,11 @@ pub struct Daily {
 }
 
 impl Daily {
+    pub const NOTHING: Self = Self {
+        date: BusinessDate(0),
+        count: 0,
+    };
+
     /// With this count on the day of `moment`.
     pub fn of(moment: &Moment, count: u32) -> Self {
         Self {

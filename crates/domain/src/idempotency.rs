@@ -2,13 +2,12 @@
 //!
 //! What is kept is the answer's changeable part; the rest of it never changes.
 
-use std::collections::VecDeque;
-
 use minicbor::{Decode, Encode};
 
 use crate::{
     Event,
     deadline::Due,
+    fifo::Fifo,
     ids::{BodyHash, MandateId, PaymentId, RefundId, RepeatKey},
     mandate::MandateStatus,
     operator::Done,
@@ -82,7 +81,7 @@ impl Kept {
 #[derive(Clone, Debug, Default)]
 pub struct Repeats {
     kept: Sharded<RepeatKey, Kept>,
-    order: VecDeque<(Timestamp, RepeatKey)>,
+    order: Fifo<(Timestamp, RepeatKey)>,
     /// Merchants' keys used before then have left memory.
     left_before: Timestamp,
     /// When the oldest are due to be forgotten.
@@ -118,6 +117,10 @@ impl Repeats {
         }
     }
 
+    pub(crate) fn is_known(&self, key: &RepeatKey) -> bool {
+        self.kept.contains_key(key)
+    }
+
     /// What is kept of each key, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (Timestamp, RepeatKey, BodyHash, &Recorded)> + '_ {
         self.order.iter().filter_map(|(at, key)| {
@@ -140,7 +143,6 @@ impl Repeats {
 
     pub(crate) fn reserve(&mut self, count: usize) {
         self.kept.reserve(count);
-        self.order.reserve(count);
     }
 
     /// Merchants' keys used before then have left memory.
@@ -152,7 +154,7 @@ impl Repeats {
     /// did stays in memory.
     pub fn oldest(&self, before: Timestamp, limit: usize) -> (Vec<OldAnswer>, Timestamp) {
         let mut old: Vec<OldAnswer> = Vec::new();
-        for (at, key) in &self.order {
+        for (at, key) in self.order.iter() {
             // All of one moment leave together.
             let enough = old.len() >= limit && old.last().is_some_and(|last| last.at < *at);
             if *at >= before || enough {

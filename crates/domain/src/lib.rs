@@ -22,6 +22,7 @@ mod command;
 pub mod counters;
 pub mod deadline;
 mod event;
+mod fifo;
 pub mod funding;
 pub mod grant;
 pub mod idempotency;

@@ -9,8 +9,8 @@ use std::{collections::VecDeque, fmt, marker::PhantomData, ops};
 
 /// Things on one page.
 const PAGE: u64 = 64;
-/// Most pages between a thing that is read back and those before it: one page has its place in eight bytes.
-const MOST_APART: u64 = 1 << 24;
+/// Most pages between a thing that is read back and those before it: one page has its place in thirty-two bytes.
+const MOST_APART: u64 = 1 << 22;
 
 /// A number that counts up.
 pub trait Counted: Copy {
@@ -32,16 +32,25 @@ impl Counted for u64 {
 pub struct Sequence<I, T> {
     /// Which page comes first in `pages`.
     first: u64,
-    pages: VecDeque<Option<Box<Page<T>>>>,
+    pages: VecDeque<Page<T>>,
     len: usize,
     numbered_by: PhantomData<I>,
 }
 
 #[derive(Clone)]
 struct Page<T> {
-    /// As far as the page is filled.
+    /// As far as the page is filled; no memory where nothing is used.
     slots: Vec<Option<T>>,
     used: u32,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            used: 0,
+        }
+    }
 }
 
 impl<I, T> Default for Sequence<I, T> {
@@ -66,7 +75,7 @@ impl<I: Counted, T> Sequence<I, T> {
 
     /// How many there is room for on the pages that are kept.
     pub fn capacity(&self) -> usize {
-        let kept = self.pages.iter().filter(|page| page.is_some());
+        let kept = self.pages.iter().filter(|page| page.used > 0);
         kept.count() * PAGE as usize
     }
 
@@ -76,20 +85,18 @@ impl<I: Counted, T> Sequence<I, T> {
 
     pub fn get(&self, id: &I) -> Option<&T> {
         let (page, slot) = self.place(id.number())?;
-        self.pages.get(page)?.as_ref()?.slots.get(slot)?.as_ref()
+        self.pages.get(page)?.slots.get(slot)?.as_ref()
     }
 
     pub fn get_mut(&mut self, id: &I) -> Option<&mut T> {
         let (page, slot) = self.place(id.number())?;
-        let page = self.pages.get_mut(page)?.as_mut()?;
-        page.slots.get_mut(slot)?.as_mut()
+        self.pages.get_mut(page)?.slots.get_mut(slot)?.as_mut()
     }
 
     /// In the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
         (self.first..)
             .zip(&self.pages)
-            .filter_map(|(number, page)| Some((number, page.as_ref()?)))
             .flat_map(|(number, page)| (number * PAGE..).zip(&page.slots))
             .filter_map(|(number, slot)| Some((I::numbered(number), slot.as_ref()?)))
     }
@@ -110,19 +117,17 @@ impl<I: Counted, T> Sequence<I, T> {
             self.first = at;
         }
         while at < self.first {
-            self.pages.push_front(None);
+            self.pages.push_front(Page::default());
             self.first -= 1;
         }
         let place = usize::try_from(at - self.first).expect("pages fit into memory");
         if place >= self.pages.len() {
-            self.pages.resize_with(place + 1, || None);
+            self.pages.resize_with(place + 1, Page::default);
         }
-        let page = self.pages[place].get_or_insert_with(|| {
-            Box::new(Page {
-                slots: Vec::with_capacity(PAGE as usize),
-                used: 0,
-            })
-        });
+        let page = &mut self.pages[place];
+        if page.slots.capacity() == 0 {
+            page.slots.reserve_exact(PAGE as usize);
+        }
         let slot = (number % PAGE) as usize;
         if slot == page.slots.len() {
             page.slots.push(Some(thing));
@@ -154,13 +159,13 @@ impl<I: Counted, T> Sequence<I, T> {
 
     pub fn remove(&mut self, id: &I) -> Option<T> {
         let (place, slot) = self.place(id.number())?;
-        let page = self.pages.get_mut(place)?.as_mut()?;
+        let page = self.pages.get_mut(place)?;
         let gone = page.slots.get_mut(slot)?.take()?;
         page.used -= 1;
         self.len -= 1;
         if page.used == 0 {
-            self.pages[place] = None;
-            while let Some(None) = self.pages.front() {
+            *page = Page::default();
+            while self.pages.front().is_some_and(|page| page.used == 0) {
                 self.pages.pop_front();
                 self.first += 1;
             }

@@ -1,7 +1,7 @@
 //! The whole state that decisions rest on, derived from events alone.
 
 use minicbor::{Decode, Encode};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::{
     Answer,
@@ -24,8 +24,7 @@ use crate::{
     sealed_day::SealedDay,
     sequence::Sequence,
     session::EndedSessions,
-    sharded::Sharded,
-    subscriber::{Device, Enrolment, Subscriber, is_active_device_of},
+    subscriber::{Device, Enrolment, Holders, Subjects, Subscriber, is_active_device_of},
     time::Moment,
 };
 
@@ -137,7 +136,7 @@ pub struct State {
     pub subscribers: Numbered<Subscriber>,
     pub merchants: Numbered<Merchant>,
     pub operators: Operators,
-    pub numbers: Sharded<NumberHash, SubscriberId>,
+    pub numbers: Holders,
     pub devices: Sequence<DeviceId, Device>,
     pub enrolments: FxHashMap<EnrolmentId, Enrolment>,
     pub number_enrolments: FxHashMap<NumberHash, u32>,
@@ -156,7 +155,7 @@ pub struct State {
     /// One for each business date that was sealed, in order.
     pub sealed_days: Vec<SealedDay>,
     /// Keys that subscribers' texts are sealed under: no two share one.
-    pub(crate) subjects: FxHashSet<u64>,
+    pub(crate) subjects: Subjects,
     pub(crate) next_payment: u64,
     pub(crate) next_refund: u64,
     pub(crate) next_mandate: u64,
@@ -176,7 +175,7 @@ impl Default for State {
             subscribers: Numbered::default(),
             merchants: Numbered::default(),
             operators: Operators::default(),
-            numbers: Sharded::default(),
+            numbers: Holders::default(),
             devices: Sequence::default(),
             enrolments: FxHashMap::default(),
             number_enrolments: FxHashMap::default(),
@@ -191,7 +190,7 @@ impl Default for State {
             deadlines: Deadlines::default(),
             open_prompts: 0,
             sealed_days: Vec::new(),
-            subjects: FxHashSet::default(),
+            subjects: Subjects::default(),
             next_payment: 1,
             next_refund: 1,
             next_mandate: 1,
@@ -207,9 +206,8 @@ impl Default for State {
 impl State {
     /// Who holds a number now.
     pub fn holder(&self, number: &NumberHash) -> Option<&Subscriber> {
-        self.numbers
-            .get(number)
-            .and_then(|id| self.subscribers.get(*id))
+        let id = self.numbers.find(number, &self.subscribers)?;
+        self.subscribers.get(id)
     }
 
     /// The numbers that the next things get: payment, refund, mandate, device, lot, effect, client key, endpoint.
@@ -246,6 +244,19 @@ impl State {
         self.book.add(account, minor);
         if let Account::Grant(lot) = account {
             grant::follow_money(self, lot);
+        }
+    }
+
+    /// From now on `id` holds `number`, which nobody does.
+    pub(crate) fn bind(&mut self, number: NumberHash, id: SubscriberId) {
+        self.subscribers.expect_mut(id).number = Some(number);
+        self.numbers.insert(&number, id, &self.subscribers);
+    }
+
+    /// From now on `id` holds no number.
+    pub(crate) fn unbind(&mut self, id: SubscriberId) {
+        if let Some(number) = self.subscribers.expect_mut(id).number.take() {
+            self.numbers.remove(&number, id);
         }
     }
 

@@ -16,7 +16,7 @@ use paytone_domain::{
     merchant::{ClientKey, Endpoint, Merchant},
     operator::{Operator, Proposal},
     payment::{Payment, Refund},
-    subscriber::{Device, Enrolment, Subscriber},
+    subscriber::{Device, Enrolment, Payer, Subscriber},
 };
 
 use crate::PartDigest;
@@ -296,7 +296,7 @@ impl Sum {
     }
 
     fn numbers(&mut self, state: &State) {
-        self.pairs(sorted(state.numbers.iter()));
+        self.pairs(sorted(state.numbers.iter(&state.subscribers)));
     }
 
     fn state(&mut self, state: &State, sections: &mut Sections<'_>) {
@@ -466,9 +466,10 @@ impl Sum {
             subject,
             number,
             generation,
-            line,
-            profile,
             profile_hash,
+            ..
+        } = subscriber;
+        let Payer {
             bank,
             pin,
             pin_failures,
@@ -484,11 +485,11 @@ impl Sum {
             spent,
             billed,
             attention,
-        } = subscriber;
+        } = &**subscriber;
         self.add(id).add(status).add(subject).add(number);
         self.add(generation)
-            .add(line)
-            .add(profile)
+            .add(subscriber.line())
+            .add(subscriber.profile())
             .add(profile_hash);
         self.add(bank).add(pin).add(pin_failures).add(reduced_until);
         self.add(sources).add(devices).add(lots).add(mandates);

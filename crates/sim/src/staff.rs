@@ -286,7 +286,7 @@ impl World {
         let now = self.wall();
         let known = self.state().and_then(|state| {
             let holder = state.holder(&number)?;
-            Some((holder.subject, holder.line.clone()))
+            Some((holder.subject, holder.line()))
         });
         if let Some((subject, line)) = known {
             row.subject = subject;

@@ -1,11 +1,10 @@
 //! What is over: nothing of it changes by itself any more.
 
-use std::collections::VecDeque;
-
 use minicbor::{Decode, Encode};
 
 use crate::{
     State,
+    fifo::Fifo,
     funding::LegState,
     ids::PaymentId,
     payment::{Payment, Refund, RefundStatus, Status},
@@ -110,13 +109,13 @@ impl State {
             .map(|payment| (payment.changed_at, payment.id))
             .collect();
         over.sort_unstable();
-        self.archive.queue = Queue(over.into());
+        self.archive.queue = Queue(over.into_iter().collect());
     }
 }
 
 /// Payments by when they were over, oldest first. One that changed since has another entry behind.
 #[derive(Clone, Default)]
-pub(crate) struct Queue(VecDeque<(Timestamp, PaymentId)>);
+pub(crate) struct Queue(Fifo<(Timestamp, PaymentId)>);
 
 /// It follows from the payments.
 impl std::fmt::Debug for Queue {

@@ -51,6 +51,9 @@ pub fn plan_with(
         }
     };
     for source in payer.sources {
+        if missing.is_zero() {
+            break;
+        }
         match source {
             SourceKind::Grant => {
                 let available = |id| {
@@ -110,7 +113,7 @@ fn spendable_lots(
 pub(crate) fn bill_available(state: &State, moment: &Moment, payer: &Subscriber) -> Amount {
     let held = state.book.balance(Account::BillReceivable(payer.id)).held;
     payer
-        .line
+        .line()
         .bill_limit
         .minus(payer.billed.this_month(moment))
         .minus(Amount::clamped(held))

@@ -31,6 +31,7 @@ pub struct Book {
     cash: Sequence<SubscriberId, Balance>,
     grants: Sequence<LotId, Balance>,
     payable: Sequence<MerchantId, Balance>,
+    bills: Sequence<SubscriberId, Balance>,
     others: Sharded<Account, Balance>,
 }
 
@@ -40,6 +41,7 @@ impl Book {
             Account::SubscriberCash(id) => self.cash.get(&id),
             Account::Grant(id) => self.grants.get(&id),
             Account::MerchantPayable(id) => self.payable.get(&id),
+            Account::BillReceivable(id) => self.bills.get(&id),
             other => self.others.get(&other),
         };
         balance.copied().unwrap_or_default()
@@ -107,6 +109,7 @@ impl Book {
             Account::SubscriberCash(id) => self.cash.insert(id, balance),
             Account::Grant(id) => self.grants.insert(id, balance),
             Account::MerchantPayable(id) => self.payable.insert(id, balance),
+            Account::BillReceivable(id) => self.bills.insert(id, balance),
             other => self.others.insert(other, balance),
         };
         before.is_none()
@@ -118,6 +121,7 @@ impl Book {
             Account::SubscriberCash(id) => self.cash.is_too_far(id),
             Account::Grant(id) => self.grants.is_too_far(id),
             Account::MerchantPayable(id) => self.payable.is_too_far(id),
+            Account::BillReceivable(id) => self.bills.is_too_far(id),
             _ => false,
         }
     }
@@ -127,6 +131,7 @@ impl Book {
             Account::SubscriberCash(id) => self.cash.of(id),
             Account::Grant(id) => self.grants.of(id),
             Account::MerchantPayable(id) => self.payable.of(id),
+            Account::BillReceivable(id) => self.bills.of(id),
             other => self.others.of(other),
         }
     }
@@ -139,9 +144,11 @@ impl Book {
         let cash = cash.map(|(id, balance)| (Account::SubscriberCash(id), *balance));
         let grants = grants.map(|(id, balance)| (Account::Grant(id), *balance));
         let payable = payable.map(|(id, balance)| (Account::MerchantPayable(id), *balance));
+        let bills = self.bills.iter();
+        let bills = bills.map(|(id, balance)| (Account::BillReceivable(id), *balance));
         let others = self.others.iter();
         let others = others.map(|(account, balance)| (*account, *balance));
-        cash.chain(grants).chain(payable).chain(others)
+        cash.chain(grants).chain(payable).chain(bills).chain(others)
     }
 
     /// Sum over all accounts; zero at all times.

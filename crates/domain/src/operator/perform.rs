@@ -382,13 +382,10 @@ pub(super) fn evolve_subscriber(state: &mut State, moment: &Moment, event: &Oper
             }
             let erased = state.subscribers.expect_mut(*subscriber);
             erased.status = SubscriberStatus::Erased;
-            erased.profile = crate::ids::Sealed::default();
+            erased.set_profile(&crate::ids::Sealed::default());
             erased.bank = None;
             erased.pin = None;
-            let number = erased.number.take();
-            if let Some(number) = number {
-                state.numbers.remove(&number);
-            }
+            state.unbind(*subscriber);
         }
         _ => {}
     }

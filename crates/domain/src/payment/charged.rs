@@ -7,7 +7,9 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{CaptureMode, Payment, PaymentEvent, PaymentRequest, Snapshot, Status, Whose};
+use super::{
+    CaptureMode, Payment, PaymentEvent, PaymentFacts, PaymentRequest, Snapshot, Status, Whose,
+};
 use crate::{
     Event,
     funding::{FundingLeg, LegState, Share, Source},
@@ -115,6 +117,22 @@ impl Charged {
             tax: self.tax,
             capture_deadline: None,
             decline: None,
+        }
+    }
+
+    /// The payment as its merchant sees it.
+    pub(super) fn facts(&self, moment: &Moment) -> PaymentFacts {
+        PaymentFacts {
+            id: self.id,
+            amount: self.amount,
+            whose: Whose::Own,
+            capture: CaptureMode::Automatic,
+            text: self.text.clone(),
+            match_code: None,
+            mandate: Some(self.mandate),
+            created_at: moment.now,
+            deadline: self.deadline(moment),
+            now: self.snapshot(),
         }
     }
 

@@ -301,6 +301,11 @@ impl Payment {
         }
     }
 
+    /// What the merchant sees.
+    pub fn facts_now(&self) -> PaymentFacts {
+        self.facts(self.snapshot())
+    }
+
     /// What really became of it: a veto shows as declined once it is over.
     pub fn internal_status(&self) -> Status {
         match (self.veto, self.status) {

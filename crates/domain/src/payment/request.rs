@@ -1,8 +1,8 @@
 //! A merchant asks for a payment, with a prompt or under a mandate.
 
 use super::{
-    CaptureMode, Charged, ClientPaymentRefusal, PayerRef, Payment, PaymentEvent, PaymentRequest,
-    Status, Whose, approve::fund, capture::authorize,
+    CaptureMode, Charged, ClientPaymentRefusal, PayerRef, Payment, PaymentEvent, PaymentFacts,
+    PaymentRequest, Status, Whose, approve::fund, capture::authorize,
 };
 use crate::{
     Answer, Decision, Event,
@@ -85,7 +85,7 @@ pub(crate) fn request(
         .merchants
         .get(request.merchant)
         .ok_or(ClientPaymentRefusal::NotFound)?;
-    let payment = match request.payer {
+    let facts = match request.payer {
         PayerRef::Number(number) => prompted(
             state,
             moment,
@@ -93,7 +93,8 @@ pub(crate) fn request(
             state.holder(&number),
             request,
             events,
-        )?,
+        )?
+        .facts_now(),
         PayerRef::Mandate(id) => {
             let mandate = state
                 .mandates
@@ -109,11 +110,8 @@ pub(crate) fn request(
             )
         }
     };
-    let now = payment.snapshot();
-    Ok((
-        Answer::Payment(Ok(payment.facts(now))),
-        Recorded::Payment(payment.id, now),
-    ))
+    let recorded = Recorded::Payment(facts.id, facts.now);
+    Ok((Answer::Payment(Ok(facts)), recorded))
 }
 
 fn new_payment(
@@ -222,7 +220,7 @@ fn charged(
     mandate: &Mandate,
     mut request: PaymentRequest,
     events: &mut Vec<Event>,
-) -> Payment {
+) -> PaymentFacts {
     // Whoever signed the mandate pays; there is nobody else who asks.
     request.whose = Whose::Own;
     // A mandate that never became active knows no payer that its merchant may hear of.
@@ -256,9 +254,9 @@ fn charged(
         (Ok(shares), Some(payer)) if in_one && !shares.iter().any(Share::is_external) => {
             let plan = &merchant.plan;
             let charged = Charged::new(state, request, payer.id, mandate.id, plan, shares);
-            let payment = charged.payment(moment);
+            let facts = charged.facts(moment);
             events.push(Event::Charged(charged));
-            return payment;
+            return facts;
         }
         (shares, _) => shares,
     };
@@ -278,7 +276,7 @@ fn charged(
             }
         }
     }
-    payment
+    payment.facts_now()
 }
 
 /// Authorises and, where the merchant wants it so, captures; `payment` is left as those events will leave it.

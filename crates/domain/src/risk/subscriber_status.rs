@@ -6,7 +6,7 @@ use crate::subscriber::{LineStatus, SubscriberStatus};
 
 pub fn rule(facts: &Facts<'_>) -> Option<Veto> {
     let payer = facts.payer?;
-    if payer.line.status != LineStatus::Active || payer.number.is_none() {
+    if payer.line().status != LineStatus::Active || payer.number.is_none() {
         return Some(Veto::LineNotActive);
     }
     if payer.status != SubscriberStatus::Active {

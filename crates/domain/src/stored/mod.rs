@@ -461,15 +461,18 @@ impl State {
             due.map(|(at, _)| at)
         };
         self.repeats.restore_left(self.repeats.left_before(), due);
-        self.numbers.reserve(self.subscribers.len());
-        self.subjects.reserve(self.subscribers.len());
-        for subscriber in self.subscribers.iter() {
-            self.subjects.insert(subscriber.subject);
-            if let Some(number) = subscriber.number
-                && self.numbers.insert(number, subscriber.id).is_some()
-            {
-                let why = "two subscribers hold one number";
-                return Err(StoredError::Misfit { section: 1, why });
+        let among = &self.subscribers;
+        self.numbers.reserve(among.len(), among);
+        self.subjects.reserve(among.len(), among);
+        for subscriber in among.iter() {
+            self.subjects
+                .insert(subscriber.subject, subscriber.id, among);
+            if let Some(number) = &subscriber.number {
+                if self.numbers.find(number, among).is_some() {
+                    let why = "two subscribers hold one number";
+                    return Err(StoredError::Misfit { section: 1, why });
+                }
+                self.numbers.insert(number, subscriber.id, among);
             }
         }
         for enrolment in self.enrolments.values() {

@@ -17,13 +17,11 @@ use minicbor::{Decode, Encode};
 use super::{Line, Subscriber, SubscriberStatus};
 use crate::{
     Event,
-    counters::{Daily, Spent},
-    funding::SourceKind,
     ids::{MandateId, NumberHash, Sealed, SubscriberId},
     ledger::Entry,
     mandate::{EndedBy, MandateEvent, MandateStatus},
     state::State,
-    time::{Moment, Timestamp},
+    time::Moment,
 };
 
 /// One row, checked and sealed at the edge.
@@ -137,18 +135,18 @@ pub(crate) fn decide(
         .renumbered_from
         .and_then(|from| Some((from, state.holder(&from)?)));
     let next_holder =
-        |known: &Subscriber| row.recycled && row.line.activated > known.line.activated;
+        |known: &Subscriber| row.recycled && row.line.activated > known.line().activated;
     if let Some(known) = holder
         .or(earlier.map(|(_, holder)| holder))
         .filter(|known| !next_holder(known))
     {
-        row.line.keep_dates_of(&known.line);
+        row.line.keep_dates_of(&known.line());
     }
     let outcome = match (holder, earlier) {
         // The old number has its next holder already, and this row was taken in before that.
         (Some(holder), Some(_)) if is_known(&row, holder) => Ok(RowOutcome::Unchanged),
         (Some(_), Some(_)) => Err(RowRefusal::NumberTaken),
-        (None, Some((_, holder))) if row.line.as_of < holder.line.as_of => {
+        (None, Some((_, holder))) if row.line.as_of < holder.line().as_of => {
             Err(RowRefusal::OlderThanKnown)
         }
         (None, Some((from, holder))) => {
@@ -163,7 +161,7 @@ pub(crate) fn decide(
             update(state, holder, &row, &mut events);
             Ok(RowOutcome::Renumbered)
         }
-        (Some(holder), None) if row.recycled && row.line.activated > holder.line.activated => {
+        (Some(holder), None) if row.recycled && row.line.activated > holder.line().activated => {
             if !is_new(state, &row) {
                 return (Err(RowRefusal::WrongSubject), events);
             }
@@ -178,7 +176,7 @@ pub(crate) fn decide(
         (Some(holder), None) => {
             if is_known(&row, holder) {
                 Ok(RowOutcome::Unchanged)
-            } else if row.line.as_of < holder.line.as_of {
+            } else if row.line.as_of < holder.line().as_of {
                 Err(RowRefusal::OlderThanKnown)
             } else if holder.subject != row.subject || leaves_out(&row, holder) {
                 Err(RowRefusal::WrongSubject)
@@ -197,12 +195,12 @@ pub(crate) fn decide(
 }
 
 fn is_known(row: &LineRow, holder: &Subscriber) -> bool {
-    row.line == holder.line && row.profile_hash == holder.profile_hash
+    row.line == holder.line() && row.profile_hash == holder.profile_hash
 }
 
 /// Sealed under a key that is nobody's yet: two subscribers under one key would be forgotten together.
 fn is_new(state: &State, row: &LineRow) -> bool {
-    !row.profile.0.is_empty() && !state.subjects.contains(&row.subject)
+    !row.profile.0.is_empty() && !state.subjects.contains(row.subject, &state.subscribers)
 }
 
 /// The row lacks a profile that is needed.
@@ -226,7 +224,7 @@ fn added(subscriber: SubscriberId, generation: u32, row: LineRow) -> Event {
 /// New facts about a line; a SIM or device change among them suspends the mandates.
 fn update(state: &State, holder: &Subscriber, row: &LineRow, events: &mut Vec<Event>) {
     let profile = (row.profile_hash != holder.profile_hash).then(|| row.profile.clone());
-    if holder.line.holder_may_differ(&row.line) {
+    if holder.line().holder_may_differ(&row.line) {
         for id in active_mandates(state, holder) {
             events.push(Event::Mandate(MandateEvent::Suspended { id }));
         }
@@ -277,32 +275,24 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
             bank,
             line,
         } => {
-            state.subscribers.insert(Subscriber {
+            let mut added = Subscriber {
                 id: *subscriber,
                 status: SubscriberStatus::Active,
                 subject: *subject,
-                number: Some(*number),
+                number: None,
                 generation: *generation,
-                line: line.clone(),
-                profile: profile.clone(),
+                line: super::KnownLine::from(line),
+                profile: super::Profile::from(profile),
                 profile_hash: *profile_hash,
-                bank: bank.clone(),
-                pin: None,
-                pin_failures: 0,
-                reduced_until: Timestamp(0),
-                sources: SourceKind::DEFAULT_ORDER,
-                devices: Vec::new(),
-                lots: Vec::new(),
-                funded_lots: Vec::new(),
-                mandates: Vec::new(),
-                prompts: Vec::new(),
-                blocked_merchants: Vec::new(),
-                spent: Spent::default(),
-                billed: Spent::default(),
-                attention: Daily::default(),
-            });
-            state.numbers.insert(*number, *subscriber);
-            state.subjects.insert(*subject);
+                payer: None,
+            };
+            if bank.is_some() {
+                added.bank.clone_from(bank);
+            }
+            state.subscribers.insert(added);
+            state.bind(*number, *subscriber);
+            let (subjects, subscribers) = (&mut state.subjects, &state.subscribers);
+            subjects.insert(*subject, *subscriber, subscribers);
         }
         LineEvent::Updated {
             subscriber,
@@ -312,9 +302,9 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
             bank,
         } => {
             let holder = state.subscribers.expect_mut(*subscriber);
-            holder.line = line.clone();
+            holder.line = super::KnownLine::from(line);
             if let Some(profile) = profile {
-                holder.profile = profile.clone();
+                holder.set_profile(profile);
             }
             holder.profile_hash = *profile_hash;
             if let Some(bank) = bank {
@@ -323,23 +313,21 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &LineEvent) {
         }
         LineEvent::Renumbered {
             subscriber,
-            from,
+            from: _,
             to,
         } => {
-            state.numbers.remove(from);
-            state.numbers.insert(*to, *subscriber);
-            state.subscribers.expect_mut(*subscriber).number = Some(*to);
+            state.unbind(*subscriber);
+            state.bind(*to, *subscriber);
         }
         LineEvent::Recycled {
             subscriber,
-            number,
+            number: _,
             entry,
         } => {
-            state.numbers.remove(number);
+            state.unbind(*subscriber);
             super::left(state, moment, *subscriber, entry);
             let holder = state.subscribers.expect_mut(*subscriber);
             holder.status = SubscriberStatus::Closed;
-            holder.number = None;
             holder.pin = None;
         }
     }

@@ -54,3 +54,54 @@ impl Line {
         next.sim_changed > self.sim_changed || next.device_changed > self.device_changed
     }
 }
+
+/// A [`Line`] as a subscriber keeps it: two dates that may be missing take no more room than others.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(super) struct KnownLine {
+    #[n(0)]
+    activated: Timestamp,
+    #[n(1)]
+    sim_changed: Timestamp,
+    #[n(2)]
+    device_changed: Timestamp,
+    #[n(3)]
+    bill_limit: Amount,
+    #[n(4)]
+    as_of: Timestamp,
+    #[n(5)]
+    kind: LineKind,
+    #[n(6)]
+    status: LineStatus,
+}
+
+/// A date that is not known, as no calendar has it.
+const UNKNOWN: Timestamp = Timestamp(i64::MIN);
+
+impl KnownLine {
+    pub fn line(&self) -> Line {
+        let known = |date: Timestamp| (date != UNKNOWN).then_some(date);
+        Line {
+            activated: self.activated,
+            sim_changed: known(self.sim_changed),
+            device_changed: known(self.device_changed),
+            kind: self.kind,
+            status: self.status,
+            bill_limit: self.bill_limit,
+            as_of: self.as_of,
+        }
+    }
+}
+
+impl From<&Line> for KnownLine {
+    fn from(line: &Line) -> Self {
+        Self {
+            activated: line.activated,
+            sim_changed: line.sim_changed.unwrap_or(UNKNOWN),
+            device_changed: line.device_changed.unwrap_or(UNKNOWN),
+            bill_limit: line.bill_limit,
+            as_of: line.as_of,
+            kind: line.kind,
+            status: line.status,
+        }
+    }
+}

@@ -8,9 +8,11 @@
 
 mod device;
 mod enrolment;
+mod finder;
 mod import;
 mod leave;
 mod line;
+mod payer;
 mod phone;
 mod pin;
 
@@ -22,28 +24,28 @@ pub use device::{
 pub use enrolment::{
     Enrolment, EnrolmentCommand, EnrolmentEvent, EnrolmentRefusal, NextStep, due_enrolment,
 };
+pub use finder::Holders;
 pub use import::{LineEvent, LineRow, RowOutcome, RowRefusal};
 pub use line::{Line, LineKind, LineStatus};
+pub use payer::Payer;
 pub use phone::{PhoneCommand, PhoneEvent, PhoneRefusal};
 
 pub(crate) use device::{decide as decide_device, evolve as evolve_device, is_active_device_of};
 pub(crate) use enrolment::{decide as decide_enrolment, evolve as evolve_enrolment};
+pub(crate) use finder::Subjects;
 pub(crate) use import::{decide as decide_import, evolve as evolve_line};
 pub(crate) use leave::{leave, left, remove_devices};
+use line::KnownLine;
+use payer::Profile;
 pub(crate) use phone::{decide as decide_phone, evolve as evolve_phone};
+
 pub(crate) use pin::{PinCheck, check as check_pin};
 
 use crate::{
-    counters::{Daily, Spent},
-    funding::SourceKind,
-    ids::{
-        DeviceId, LotId, MandateId, MerchantId, NumberHash, PaymentId, PinValue, Sealed,
-        SubscriberId,
-    },
+    ids::{DeviceId, MandateId, NumberHash, PaymentId, Sealed, SubscriberId},
     ledger::Account,
     risk::Rules,
     state::State,
-    time::Timestamp,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -72,6 +74,8 @@ pub enum PromptRef {
     Device(#[n(0)] DeviceId),
 }
 
+/// A subscriber takes little memory until it is used: there are millions who never were. What only users have is a [`Payer`],
+/// whose fields are read and written here as if they were the subscriber's own.
 #[derive(Clone, Debug, Encode, Decode)]
 pub struct Subscriber {
     #[n(0)]
@@ -88,45 +92,15 @@ pub struct Subscriber {
     #[n(4)]
     pub generation: u32,
     #[n(5)]
-    pub line: Line,
+    line: KnownLine,
     /// Number, name and birth date, sealed.
     #[n(6)]
-    pub profile: Sealed,
+    profile: Profile,
     /// Keyed hash of the profile, so that the same row is known again.
     #[n(7)]
     pub profile_hash: u64,
-    /// Bank account, sealed.
     #[n(8)]
-    pub bank: Option<Sealed>,
-    #[n(9)]
-    pub pin: Option<PinValue>,
-    #[n(10)]
-    pub pin_failures: u8,
-    /// Until then only small amounts pass, and no new mandates.
-    #[n(11)]
-    pub reduced_until: Timestamp,
-    #[n(12)]
-    pub sources: [SourceKind; 4],
-    #[n(13)]
-    pub devices: Vec<DeviceId>,
-    #[n(14)]
-    pub lots: Vec<LotId>,
-    /// Those of `lots` with money on them, sorted. Follows from lots and book, so it is never written down.
-    #[cbor(skip)]
-    pub funded_lots: Vec<LotId>,
-    #[n(15)]
-    pub mandates: Vec<MandateId>,
-    #[n(16)]
-    pub prompts: Vec<PromptRef>,
-    #[n(17)]
-    pub blocked_merchants: Vec<MerchantId>,
-    #[n(18)]
-    pub spent: Spent,
-    /// What went on this month's phone bill.
-    #[n(19)]
-    pub billed: Spent,
-    #[n(20)]
-    pub attention: Daily,
+    payer: Option<Box<Payer>>,
 }
 
 /// Whether the number went to somebody else or the subscriber was forgotten, so that nobody can spend what is still theirs.
@@ -149,6 +123,18 @@ pub(crate) fn cash_of(state: &State, subscriber: SubscriberId) -> Account {
 }
 
 impl Subscriber {
+    pub fn line(&self) -> Line {
+        self.line.line()
+    }
+
+    pub fn profile(&self) -> Sealed {
+        Sealed::from(&self.profile.0[..])
+    }
+
+    pub(crate) fn set_profile(&mut self, profile: &Sealed) {
+        self.profile = Profile::from(profile);
+    }
+
     pub fn pin_locked(&self, rules: &Rules) -> bool {
         self.pin_failures >= rules.pin_tries
     }

@@ -154,6 +154,6 @@ fn a_date_that_an_export_leaves_out_stays_and_only_moves_forward() {
         ",
     );
     let dora = script.world.state.holder(&number("new-number"));
-    let line = &dora.expect("a holder").line;
+    let line = dora.expect("a holder").line();
     assert!(line.activated > known.line.activated);
 }

@@ -307,7 +307,7 @@ fn an_erased_subscriber_is_nobody_and_the_books_stay() {
         .subscribers
         .get(SubscriberId(1))
         .expect("a subscriber");
-    assert_eq!(erased.profile, paytone_domain::ids::Sealed::default());
+    assert_eq!(erased.profile(), paytone_domain::ids::Sealed::default());
     assert_eq!(
         (&erased.number, &erased.bank, &erased.pin),
         (&None, &None, &None)

@@ -20,8 +20,8 @@ pub fn hold(state: &State) {
     state.payments.values().for_each(payment_adds_up);
     prompts_are_counted(state);
     lots_with_money_are_known(state);
-    for (number, id) in state.numbers.iter() {
-        let holder = state.subscribers.get(*id).expect("a number has a holder");
+    for (number, id) in state.numbers.iter(&state.subscribers) {
+        let holder = state.subscribers.get(id).expect("a number has a holder");
         assert_eq!(
             holder.number.as_ref(),
             Some(number),

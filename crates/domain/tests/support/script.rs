@@ -164,7 +164,7 @@ impl Script {
                 bill_limit: Amount::ZERO,
                 as_of: now,
             },
-            |holder| holder.line.clone(),
+            |holder| holder.line(),
         );
         LineRow {
             number: number(name),

@@ -152,7 +152,7 @@ async fn masked_numbers(
         .read(move |state, _| {
             let known = payers.iter().filter_map(|id| state.subscribers.get(*id));
             known
-                .map(|known| (known.id, known.subject, known.profile.clone()))
+                .map(|known| (known.id, known.subject, known.profile()))
                 .collect()
         })
         .await?
@@ -195,7 +195,7 @@ pub(super) fn take(known: &Known<'_>, id: PaymentId) -> Option<Seen> {
     });
     Some(Seen {
         grants: lots.map(|lot| (lot.id.0, lot.label.clone())).collect(),
-        payer: payer.map(|payer| (payer.id, payer.subject, payer.profile.clone())),
+        payer: payer.map(|payer| (payer.id, payer.subject, payer.profile())),
         operators: state
             .operators
             .by_id

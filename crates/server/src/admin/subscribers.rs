@@ -246,8 +246,8 @@ fn card(node: &Node, seen: &Seen, key: Option<&SubjectKey>) -> Value {
             })
         })
         .collect();
-    let profile = profile(key, subject, &subscriber.profile);
-    let line = &subscriber.line;
+    let profile = profile(key, subject, &subscriber.profile());
+    let line = subscriber.line();
     let day = |at: Timestamp| time::show(at).get(..10).map(str::to_owned);
     json!({
         "id": subscriber.id.show(&node.ids),

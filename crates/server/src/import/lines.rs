@@ -267,7 +267,7 @@ pub async fn prepare(node: &Arc<Node>, rows: Vec<Parsed>) -> Result<Ready, Impor
                     let holder = state.holder(number);
                     let moved = from.as_ref().and_then(|from| state.holder(from));
                     match (holder.or(moved), recycled_at) {
-                        (Some(holder), Some(at)) if *at > holder.line.activated => Holder::New,
+                        (Some(holder), Some(at)) if *at > holder.line().activated => Holder::New,
                         (Some(holder), _) if holder.profile_hash == *profile_hash => {
                             Holder::Unchanged(holder.subject)
                         }

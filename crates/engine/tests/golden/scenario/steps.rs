@@ -375,7 +375,7 @@ impl Scenario {
         let Some((subject, mut line)) = self
             .state()
             .holder(&hash)
-            .map(|holder| (holder.subject, holder.line.clone()))
+            .map(|holder| (holder.subject, holder.line()))
         else {
             return;
         };

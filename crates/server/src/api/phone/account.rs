@@ -100,12 +100,12 @@ fn look(state: &DomainState, moment: &Moment, id: SubscriberId) -> Option<Seen> 
     // As they are spent: soonest to expire first.
     lots.sort_by_key(|lot| (lot.expires_at.unwrap_or(Timestamp(i64::MAX)), lot.id));
     Some(Seen {
-        profile: owner.profile.clone(),
+        profile: owner.profile(),
         bank: owner.bank.clone(),
         cash: state.book.balance(Account::SubscriberCash(id)),
         lots,
-        bill: (!owner.line.bill_limit.is_zero()).then(|| BillSeen {
-            limit: owner.line.bill_limit,
+        bill: (!owner.line().bill_limit.is_zero()).then(|| BillSeen {
+            limit: owner.line().bill_limit,
             used: owner.billed.this_month(moment).plus(bill_held),
             month: moment.month.to_string(),
         }),
