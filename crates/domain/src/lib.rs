@@ -15,6 +15,7 @@
 //! **Not here:** I/O, clocks, randomness, keys, names and numbers in clear. They come in with the command or stay at the edge.
 
 pub mod actor;
+mod ahead;
 mod answer;
 pub mod approval;
 pub mod archive;
@@ -45,6 +46,7 @@ pub mod subscriber;
 pub mod time;
 
 pub use actor::Actor;
+pub use ahead::{AT_ONCE, look_ahead};
 pub use answer::{AlreadyInitialized, Answer};
 pub use command::{Command, Decision, decide};
 pub use event::{Event, Fallen, evolve};

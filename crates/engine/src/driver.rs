@@ -1,6 +1,7 @@
 //! The driver around [`Pipeline`]: one thread decides, one makes durable. One piece, as its order of steps is what is correct.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use paytone_domain::{
-    Actor, Answer, Command, State,
+    AT_ONCE, Actor, Answer, Command, State, look_ahead,
     time::{Moment, Timestamp},
 };
 use paytone_journal::{AppendError, Journal, Row};
@@ -344,6 +345,7 @@ pub fn start<J: Journal + 'static>(
         stats: Arc::clone(&stats),
         pipeline: Pipeline::new(core, options.batch_items),
         inputs: commands,
+        ahead: VecDeque::with_capacity(AT_ONCE),
         rows,
         results,
         release: Releasing::start(release),
@@ -482,6 +484,8 @@ pub(crate) struct Driver {
     pub stats: Arc<Stats>,
     pub pipeline: Pipeline<Ready>,
     pub inputs: Receiver<Input>,
+    /// Those that were taken out of `inputs` and come next.
+    pub ahead: VecDeque<Input>,
     pub rows: SyncSender<Row>,
     /// What became of the row in flight.
     pub results: Receiver<Result<(), AppendError>>,
@@ -555,7 +559,10 @@ impl Driver {
     }
 
     /// Waits for something to do, no longer than until something is due.
-    fn wait(&self) -> Option<Input> {
+    fn wait(&mut self) -> Option<Input> {
+        if let Some(input) = self.ahead.pop_front() {
+            return Some(input);
+        }
         let pause = self.pipeline.next_due().map_or(WATCH, |at| {
             Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
         });
@@ -572,11 +579,19 @@ impl Driver {
     }
 
     /// What waits already, as long as the open batch has room for it.
-    fn next_input(&self) -> Option<Input> {
+    fn next_input(&mut self) -> Option<Input> {
         if self.pipeline.room() == 0 {
             return None;
         }
-        self.inputs.try_recv().ok()
+        if self.ahead.is_empty() {
+            self.ahead.extend(self.inputs.try_iter().take(AT_ONCE));
+            let commands = self.ahead.iter().filter_map(|input| match input {
+                Input::Command { command, .. } => Some(command),
+                _ => None,
+            });
+            look_ahead(self.pipeline.state(), commands);
+        }
+        self.ahead.pop_front()
     }
 
     fn decide(&mut self, input: Input) {

@@ -104,6 +104,7 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
         // Filled when it leads.
         pipeline: Pipeline::new(Core::new(), options.batch_items),
         inputs: commands,
+        ahead: std::collections::VecDeque::new(),
         rows,
         results,
         release,
