@@ -560,9 +560,6 @@ impl Driver {
 
     /// Waits for something to do, no longer than until something is due.
     fn wait(&mut self) -> Option<Input> {
-        if let Some(input) = self.ahead.pop_front() {
-            return Some(input);
-        }
         let pause = self.pipeline.next_due().map_or(WATCH, |at| {
             Duration::from_millis(at.since(wall()).clamp(0, 1_000).unsigned_abs())
         });
@@ -570,11 +567,19 @@ impl Driver {
             Some(lead) => pause.min(lead.until_named()),
             None => pause,
         };
-        match self.inputs.recv_timeout(pause) {
+        match self.received(pause) {
             Ok(input) => Some(input),
             Err(RecvTimeoutError::Timeout) => None,
             // Nobody is left who could ask for anything.
             Err(RecvTimeoutError::Disconnected) => Some(Input::Stop),
+        }
+    }
+
+    /// The next input: of those taken out before first, whoever took them.
+    pub fn received(&mut self, pause: Duration) -> Result<Input, RecvTimeoutError> {
+        match self.ahead.pop_front() {
+            Some(input) => Ok(input),
+            None => self.inputs.recv_timeout(pause),
         }
     }
 

@@ -224,7 +224,7 @@ impl Followed {
                 (None, true) => LONG,
                 (None, false) => next_look.saturating_duration_since(Instant::now()),
             };
-            let input = driver.inputs.recv_timeout(wait);
+            let input = driver.received(wait);
             if input.as_ref().is_ok_and(Input::is_given) {
                 driver.stats.took(1);
             }
@@ -379,7 +379,7 @@ impl Followed {
             if let Ok(reloaded) = reloaded.try_recv() {
                 break reloaded;
             }
-            match driver.inputs.recv_timeout(TRYING) {
+            match driver.received(TRYING) {
                 Ok(Input::Read(look)) => stash.push(look),
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     return Err(StopReason::Asked);

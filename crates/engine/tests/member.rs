@@ -102,6 +102,17 @@ impl Node {
         journal: &MemoryJournal,
         snapshots: Option<Snapshots>,
     ) -> Self {
+        Self::start_with(core, name, rank, journal, snapshots, Options::default())
+    }
+
+    fn start_with(
+        core: Core,
+        name: &str,
+        rank: u32,
+        journal: &MemoryJournal,
+        snapshots: Option<Snapshots>,
+        options: Options,
+    ) -> Self {
         static BATCHES: AtomicU64 = AtomicU64::new(1);
         let (gate, open) = watch::channel(true);
         let gated = Gated {
@@ -122,7 +133,7 @@ impl Node {
         };
         let first_read = Arc::clone(&reader.first_read);
         let id = || u128::from(BATCHES.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
-        let running = join(core, gated, reader, member, Options::default(), id, |_| {});
+        let running = join(core, gated, reader, member, options, id, |_| {});
         Self {
             first_read,
             running: running.expect("a thread"),
@@ -180,24 +191,30 @@ fn initialize() -> Command {
     }
 }
 
-async fn add_operator(engine: &Engine, name: &str) -> Result<Answer, EngineError> {
+fn adding(name: &str) -> Command {
     let operation = Operation::AddOperator {
         name: name.to_owned(),
         role: Role::Admin,
         password: Sealed::default(),
     };
+    Command::Operator(OperatorCommand::Do(Box::new(operation)))
+}
+
+async fn add_operator(engine: &Engine, name: &str) -> Result<Answer, EngineError> {
     // The first one adds itself, and all others.
     let actor = match name {
         "two" => Actor::Operator(OperatorId(1)),
         _ => Actor::Console,
     };
-    let command = Command::Operator(OperatorCommand::Do(Box::new(operation)));
-    let answered = in_time(engine.submit(actor, 0, command)).await?;
+    let answered = in_time(engine.submit(actor, 0, adding(name))).await?;
     Ok(answered.answer)
 }
 
 async fn began(journal: &MemoryJournal) -> Node {
-    let first = Node::start("first", 0, journal);
+    begin(Node::start("first", 0, journal)).await
+}
+
+async fn begin(first: Node) -> Node {
     first.until(Standing::Leads).await;
     let begun = in_time(first.engine().submit(Actor::Console, 0, initialize())).await;
     assert_eq!(begun.expect("it leads").answer, Answer::Initialized(Ok(())));
@@ -270,6 +287,39 @@ async fn a_hung_leader_wakes_up_to_follow_and_says_nothing_of_what_it_had_decide
     let answer = in_time(read).await.expect("it follows").answer;
     assert_eq!(answer, (true, false));
     assert_eq!(first.digest().await, second.digest().await);
+    for node in [second, first] {
+        assert_eq!(node.stop().await, StopReason::Asked);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_when_a_lead_is_lost_is_told_so() {
+    let journal = MemoryJournal::new();
+    // Most of what waits is taken out of the queue and not decided, as each is a batch of its own.
+    let options = Options {
+        batch_items: 1,
+        ..Options::default()
+    };
+    let first = Node::start_with(Core::new(), "first", 0, &journal, None, options);
+    let first = begin(first).await;
+    add_operator(first.engine(), "one").await.expect("it leads");
+    let second = Node::start("second", 1, &journal);
+    second.until(follows("first")).await;
+    first.gate.send_replace(false);
+    let ask = |number| {
+        let operator = adding(&format!("waits {number}"));
+        first
+            .engine()
+            .ask(Actor::Operator(OperatorId(1)), 0, operator)
+    };
+    let waiting: Vec<_> = (0..100).map(ask).collect();
+    second.until(Standing::Leads).await;
+    add_operator(second.engine(), "two").await.expect("leads");
+    first.gate.send_replace(true);
+    for pending in waiting {
+        let told = in_time(pending.expect("there is room").answered()).await;
+        assert_eq!(told.err(), Some(EngineError::NotLeading));
+    }
     for node in [second, first] {
         assert_eq!(node.stop().await, StopReason::Asked);
     }
