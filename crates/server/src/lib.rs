@@ -37,7 +37,7 @@ pub mod demo;
 pub mod edge;
 pub mod http;
 pub mod import;
-mod memory;
+pub mod memory;
 pub mod metrics;
 pub mod node;
 pub mod pages;
