@@ -1,7 +1,7 @@
 //! One hash over the whole state: two states are the same if their digests are.
 //!
 //! **Invariant:** everything that decisions rest on is under it, in an order of its own; a new field of anything in it does not compile
-//! until it is. **Not here:** a way back. A digest is compared, never read.
+//! until it is. **Not here:** a way back. A digest is compared, never read. One piece: the order of what is under it is what it is.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -467,7 +467,10 @@ impl Sum {
             number,
             generation,
             profile_hash,
-            ..
+            // Both are told by methods of their own, and all of a payer is below.
+            line: _,
+            profile: _,
+            payer: _,
         } = subscriber;
         let Payer {
             bank,

@@ -1,4 +1,5 @@
-//! Runs the process in the world: its thread, its disk, its crashes and starts.
+//! Runs the process in the world: its thread, its disk, its crashes and starts. One piece: what a crash takes and what a start finds
+//! again are read together.
 
 use paytone_domain::{
     Answer, Command, Event,

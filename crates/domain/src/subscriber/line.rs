@@ -57,7 +57,7 @@ impl Line {
 
 /// A [`Line`] as a subscriber keeps it: two dates that may be missing take no more room than others.
 #[derive(Clone, Debug, Encode, Decode)]
-pub(super) struct KnownLine {
+pub struct KnownLine {
     #[n(0)]
     activated: Timestamp,
     #[n(1)]

@@ -26,8 +26,8 @@ pub use enrolment::{
 };
 pub use finder::Holders;
 pub use import::{LineEvent, LineRow, RowOutcome, RowRefusal};
-pub use line::{Line, LineKind, LineStatus};
-pub use payer::Payer;
+pub use line::{KnownLine, Line, LineKind, LineStatus};
+pub use payer::{Payer, Profile};
 pub use phone::{PhoneCommand, PhoneEvent, PhoneRefusal};
 
 pub(crate) use device::{decide as decide_device, evolve as evolve_device, is_active_device_of};
@@ -35,8 +35,6 @@ pub(crate) use enrolment::{decide as decide_enrolment, evolve as evolve_enrolmen
 pub(crate) use finder::Subjects;
 pub(crate) use import::{decide as decide_import, evolve as evolve_line};
 pub(crate) use leave::{leave, left, remove_devices};
-use line::KnownLine;
-use payer::Profile;
 pub(crate) use phone::{decide as decide_phone, evolve as evolve_phone};
 
 pub(crate) use pin::{PinCheck, check as check_pin};
@@ -92,15 +90,15 @@ pub struct Subscriber {
     #[n(4)]
     pub generation: u32,
     #[n(5)]
-    line: KnownLine,
+    pub line: KnownLine,
     /// Number, name and birth date, sealed.
     #[n(6)]
-    profile: Profile,
+    pub profile: Profile,
     /// Keyed hash of the profile, so that the same row is known again.
     #[n(7)]
     pub profile_hash: u64,
     #[n(8)]
-    payer: Option<Box<Payer>>,
+    pub payer: Option<Box<Payer>>,
 }
 
 /// Whether the number went to somebody else or the subscriber was forgotten, so that nobody can spend what is still theirs.

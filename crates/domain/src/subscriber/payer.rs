@@ -85,7 +85,7 @@ impl ops::DerefMut for Subscriber {
 
 /// A [`Sealed`] of one owner, which needs no count of them.
 #[derive(Clone, Debug)]
-pub(super) struct Profile(pub Box<[u8]>);
+pub struct Profile(pub(super) Box<[u8]>);
 
 impl From<&Sealed> for Profile {
     fn from(sealed: &Sealed) -> Self {
