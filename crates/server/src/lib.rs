@@ -17,7 +17,7 @@
 //! | [`backup`] | copied beside the running server, and brought back |
 //! | [`verify`] | proves that the books are complete and untouched |
 //! | [`webhooks`], [`workers`] | what goes out: notifications, money |
-//! | [`service`] | all of it at work, started and stopped |
+//! | [`service`], [`start_up`] | all of it at work, started and stopped; how far a start has got |
 //! | [`mod@bench`] | load over real HTTP, with durability on |
 //! | [`mod@top`] | the running node, live in a terminal |
 //! | [`cli`], [`demo`] | the command line and the demo world |
@@ -45,6 +45,7 @@ pub mod past;
 pub mod proof;
 pub mod service;
 pub mod snapshots;
+pub mod start_up;
 pub mod stores;
 pub mod telemetry;
 pub mod top;

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use paytone_connectors::prompt::{CodeChannel, channel};
@@ -45,6 +46,7 @@ use crate::{
     metrics::{self, Metrics},
     past::LookBacks,
     snapshots::{self, SnapshotLog},
+    start_up::{Doing, StartUp, Step},
     stores::Stores,
     telemetry::traces,
     views::{FollowError, Views, follow},
@@ -172,6 +174,15 @@ impl Started {
 impl Node {
     /// Opens the stores, replays the journal and starts the engine.
     pub async fn start(config: Config, demo: bool) -> Result<Started, StartError> {
+        Self::start_shown(config, demo, &StartUp::default()).await
+    }
+
+    /// The same, telling how far it has got.
+    pub async fn start_shown(
+        config: Config,
+        demo: bool,
+        start_up: &StartUp,
+    ) -> Result<Started, StartError> {
         std::fs::create_dir_all(&config.data).map_err(|error| StartError::Folder {
             path: config.data.clone(),
             why: error.to_string(),
@@ -184,12 +195,11 @@ impl Node {
         let journal = stores.journal().await?;
         let mut reader = stores.journal_reader().await?;
         let snapshots = snapshots::open(&stores).await;
-        let mut shown = snapshots::Shown::default();
-        let restart = paytone_engine::restart(&mut reader, snapshots.as_ref(), |progress| {
-            shown.at(progress);
-        })
-        .await?;
-        let snapshot_log = Arc::new(SnapshotLog::new(shown.end(&restart)));
+        let begun = Instant::now();
+        let seen = |progress| start_up.restarts(progress);
+        let restart = paytone_engine::restart(&mut reader, snapshots.as_ref(), seen).await?;
+        let start = snapshots::Start::of(&restart, begun.elapsed());
+        let snapshot_log = Arc::new(SnapshotLog::new(start));
         let core = restart.core;
         let fingerprint = KeyringFingerprint(keyring.fingerprint());
         let begins = match &core.state().settings {
@@ -200,7 +210,15 @@ impl Node {
             None => true,
         };
         // What the state has let go must be there before anybody asks for it.
-        archive::catch_up(&stores, core.state()).await?;
+        let archived = |done, of| {
+            start_up.at(Step {
+                doing: Doing::MakingArchive,
+                done,
+                of,
+            })
+        };
+        archive::catch_up(&stores, core.state(), archived).await?;
+        start_up.counted();
         let left_before = core.state().repeats.left_before();
         let subjects = stores.subject_keys(&keyring).await?;
         let directory = Arc::new(Directory::of(core.state()));
@@ -222,11 +240,13 @@ impl Node {
         let engine = running.engine.clone();
         let counted = engine.follow();
         if begins {
+            start_up.begins(Doing::WaitingForFirstRow);
             begin(&engine, &config, fingerprint).await?;
         }
         let waiters = Arc::new(Hub::default());
         tokio::spawn(Arc::clone(&waiters).follow(engine.clone()));
         let ids = keyring.public_ids().clone();
+        start_up.begins(Doing::OpeningViews);
         let (views, following) = follow::start(stores.clone(), ids.clone(), engine.position())
             .await?
             .into_parts();

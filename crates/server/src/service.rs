@@ -1,8 +1,10 @@
 //! A whole node at work: engine, followers, workers, HTTP, and the admin API's local socket.
 //!
+//! HTTP is there before the node is, and tells how far the start has got ([`crate::start_up`]).
+//!
 //! **Invariant:** it stops in the order of what rests on what: no new requests, then those under way, then the engine.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt::Display, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use paytone_engine::StopReason;
@@ -19,6 +21,7 @@ use crate::{
     http::{self, Served},
     metrics,
     node::{Node, StartError, Started},
+    start_up::{Doing, Front, StartUp, Tells},
     webhooks,
     workers::Workers,
 };
@@ -39,6 +42,15 @@ pub enum ServiceError {
     Cluster(#[from] ClusterError),
     #[error("cannot listen on {place}: {why}")]
     Listen { place: String, why: String },
+}
+
+impl ServiceError {
+    fn listening(place: impl Display, error: &std::io::Error) -> Self {
+        Self::Listen {
+            place: place.to_string(),
+            why: error.to_string(),
+        }
+    }
 }
 
 /// A running node with everything around it.
@@ -94,19 +106,25 @@ pub enum Ended {
 }
 
 /// The listener for Prometheus, where one is asked for.
-async fn metrics_listener(node: &Arc<Node>) -> Result<Option<Served>, ServiceError> {
-    let place = &node.config.telemetry.metrics_listen;
+async fn metrics_front(start_up: &StartUp, config: &Config) -> Result<Option<Front>, ServiceError> {
+    let place = &config.telemetry.metrics_listen;
     if place.is_empty() {
         return Ok(None);
     }
-    let wrong = |error: std::io::Error| ServiceError::Listen {
-        place: place.clone(),
-        why: error.to_string(),
-    };
+    let wrong = |error: std::io::Error| ServiceError::listening(place, &error);
     let listener = TcpListener::bind(place).await.map_err(wrong)?;
+    let front = start_up.front(listener, &config.limits, Tells::Figures);
+    front.map(Some).map_err(wrong)
+}
+
+async fn serve_metrics(node: &Arc<Node>, front: Front) -> Result<Served, ServiceError> {
+    let (listener, early) = front.open();
     let router = metrics::router(Arc::clone(node));
-    let served = http::serve(listener, router, &node.config.limits).map_err(wrong)?;
-    Ok(Some(served))
+    let place = &node.config.telemetry.metrics_listen;
+    let served = http::serve(listener, router, &node.config.limits)
+        .map_err(|error| ServiceError::listening(place, &error))?;
+    early.close().await;
+    Ok(served)
 }
 
 impl Service {
@@ -116,13 +134,9 @@ impl Service {
     }
 
     pub async fn start(config: Config, demo: bool) -> Result<Self, ServiceError> {
-        let listener =
-            TcpListener::bind(config.listen)
-                .await
-                .map_err(|error| ServiceError::Listen {
-                    place: config.listen.to_string(),
-                    why: error.to_string(),
-                })?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| ServiceError::listening(config.listen, &error))?;
         Self::start_on(listener, config, demo, Router::new()).await
     }
 
@@ -133,14 +147,18 @@ impl Service {
         demo: bool,
         besides: Router,
     ) -> Result<Self, ServiceError> {
-        let started = Node::start(config, demo).await?;
+        let start_up = StartUp::default();
+        let wrong = |error| ServiceError::listening(config.listen, &error);
+        let front = start_up.front(listener, &config.limits, Tells::Shares);
+        let front = front.map_err(wrong)?;
+        let metrics_front = metrics_front(&start_up, &config).await?;
+        let started = Node::start_shown(config, demo, &start_up).await?;
+        start_up.begins(Doing::StartingWorkers);
         let node = Arc::clone(&started.node);
         admin::erase_again(&node).await?;
-        let socket =
-            admin::Socket::open(Arc::clone(&node)).map_err(|error| ServiceError::Listen {
-                place: node.config.admin_socket().display().to_string(),
-                why: error.to_string(),
-            })?;
+        let socket = admin::Socket::open(Arc::clone(&node)).map_err(|error| {
+            ServiceError::listening(node.config.admin_socket().display(), &error)
+        })?;
         let signals = Signals::listen();
         let workers = Workers::start(&node)?;
         let webhooks = webhooks::spawn(Arc::clone(&node));
@@ -155,13 +173,14 @@ impl Service {
         };
         let open = Arc::clone(&node.metrics.requests.connections);
         let limits = &node.config.limits;
-        let served = http::serve_counted(listener, router, limits, open).map_err(|error| {
-            ServiceError::Listen {
-                place: node.config.listen.to_string(),
-                why: error.to_string(),
-            }
-        })?;
-        let metrics = metrics_listener(&node).await?;
+        let (listener, early) = front.open();
+        let served = http::serve_counted(listener, router, limits, open);
+        let served = served.map_err(|error| ServiceError::listening(node.config.listen, &error))?;
+        early.close().await;
+        let metrics = match metrics_front {
+            Some(front) => Some(serve_metrics(&node, front).await?),
+            None => None,
+        };
         Ok(Self {
             node,
             address: served.address,

@@ -2,18 +2,16 @@
 //!
 //! ```text
 //!   schedule, `paytone snapshot` ──▶ a thread of its own: newest snapshot + rows after it ─▶ state ─▶ pages
-//!   start ──▶ newest snapshot that fits + rows after it ──▶ bar on the terminal, lines in the log
+//!   start ──▶ newest snapshot that fits + rows after it
 //! ```
 //! **Invariants:** one is made at a time, since each takes a state of its own; the engine's thread does nothing for it. A
 //! snapshot holds what the journal holds: ids, hashes and ciphertext. **Not here:** what a snapshot looks like.
 
 use std::{
-    io::IsTerminal as _,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use paytone_engine::{
     replay::{Progress, Restart},
@@ -26,9 +24,6 @@ use crate::{
     past::{self, PastError},
     stores::Stores,
 };
-
-/// Between two lines of the log that say how far a start got.
-const SAID_EVERY: Duration = Duration::from_secs(2);
 
 /// How this node's start went, and what became of snapshots since.
 #[derive(Debug)]
@@ -173,61 +168,14 @@ pub async fn open(stores: &Stores) -> Option<Snapshots> {
     }
 }
 
-/// Shows how far a start got: a bar where somebody looks, lines in the log.
-pub struct Shown {
-    bar: ProgressBar,
-    begun: Instant,
-    said: Instant,
-}
-
-impl Default for Shown {
-    fn default() -> Self {
-        let now = Instant::now();
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new(0)
-        } else {
-            ProgressBar::hidden()
-        };
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {percent}%, {eta} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self {
-            bar,
-            begun: now,
-            said: now,
-        }
-    }
-}
-
-impl Shown {
-    pub fn at(&mut self, progress: Progress) {
-        let (doing, done, all) = match progress {
-            Progress::Loading { bytes, of } => ("loading the snapshot", bytes, of),
-            Progress::Replaying { from, seq, end } => (
-                "replaying",
-                seq.saturating_sub(from),
-                end.saturating_sub(from),
-            ),
-        };
-        let now = Instant::now();
-        // A short start shows nothing.
-        if now.duration_since(self.said) < SAID_EVERY {
-            return;
-        }
-        self.said = now;
-        self.bar.set_message(doing);
-        self.bar.set_length(all);
-        self.bar.set_position(done);
-        tracing::info!(done, all, "{doing}");
-    }
-
-    /// It started.
-    pub fn end(self, restart: &Restart) -> Start {
-        self.bar.finish_and_clear();
-        let start = Start {
+impl Start {
+    /// What `restart` did in this time.
+    pub fn of(restart: &Restart, took: Duration) -> Self {
+        let start = Self {
             snapshot: restart.snapshot.unwrap_or(0),
             rows: restart.rows,
             events: restart.events,
-            took: self.begun.elapsed(),
+            took,
         };
         tracing::info!(
             snapshot = start.snapshot,

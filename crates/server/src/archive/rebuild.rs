@@ -39,7 +39,12 @@ pub enum RebuildError {
 }
 
 /// Opens the archive of a node that is about to start with this state, and makes it complete.
-pub async fn catch_up(stores: &Stores, state: &State) -> Result<(), RebuildError> {
+/// `progress` is told how far in the journal it got, should all of it have to be read.
+pub async fn catch_up(
+    stores: &Stores,
+    state: &State,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(), RebuildError> {
     let mut session = store::open(&stores.archive()).await?;
     let found = store::progress(&mut session).await?;
     let mut fits = true;
@@ -55,7 +60,9 @@ pub async fn catch_up(stores: &Stores, state: &State) -> Result<(), RebuildError
     let complete = found.map_or(0, |found| found.evictions);
     if !fits || complete < needed {
         tracing::warn!(needed, "the archive is made again from the journal");
-        make(stores, &mut session, |_| {}).await?;
+        let end = stores.journal_reader().await?.last().await?;
+        let end = end.map_or(0, |tip| tip.seq);
+        make(stores, &mut session, |seq| progress(seq, end)).await?;
     }
     session.close().await?;
     Ok(())

@@ -65,10 +65,17 @@ pub fn serve_counted(
 }
 
 impl Served {
-    /// Accepts nothing more and waits for requests under way, no longer than `patience`.
-    pub async fn stop(self, patience: Duration) {
+    /// Accepts nothing more.
+    pub fn abort(&self) {
         self.stop.send_replace(true);
         self.accepting.abort();
+    }
+
+    /// Accepts nothing more and waits for requests under way, no longer than `patience`.
+    pub async fn stop(self, patience: Duration) {
+        self.abort();
+        // Another one may accept on the same listener from here on.
+        drop(self.accepting.await);
         // All permits back: all connections closed. Streams are cut when patience ends.
         let _ = tokio::time::timeout(patience, self.connections.acquire_many(self.most)).await;
     }

@@ -51,7 +51,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .with_state(node)
 }
 
-async fn healthz() -> Response {
+pub async fn healthz() -> Response {
     json::answer(StatusCode::OK, &json!({"status": "ok"}))
 }
 

@@ -9,4 +9,5 @@ mod program;
 mod sealed_days;
 mod site;
 mod snapshots;
+mod starting;
 mod trimmed;

@@ -62,6 +62,11 @@ impl From<Output> for Ran {
 impl Site {
     /// Settings and keyring, not running yet. `more` is added to the settings.
     pub fn new(more: &str) -> Self {
+        Self::at("127.0.0.1:0", more)
+    }
+
+    /// The same at an address.
+    pub fn at(listen: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let site = Self {
             folder,
@@ -70,7 +75,7 @@ impl Site {
             tokens: BTreeMap::new(),
         };
         let settings = format!(
-            "data = {:?}\nkeyring = {:?}\nlisten = \"127.0.0.1:0\"\n{more}\n",
+            "data = {:?}\nkeyring = {:?}\nlisten = {listen:?}\n{more}\n",
             site.path("data"),
             site.path("keyring.toml")
         );
@@ -89,13 +94,18 @@ impl Site {
     /// The same with more settings.
     pub fn running_with(more: &str) -> Self {
         let mut site = Self::new(more);
-        site.serve();
-        site.add("ann", "admin");
-        site.sign_in("ann");
-        site.as_("ann", &["operator", "add", "bob", "--role", "admin"])
-            .done();
-        site.sign_in("bob");
+        site.open();
         site
+    }
+
+    /// Serves for the first time, and has ann and bob.
+    pub fn open(&mut self) {
+        self.serve();
+        self.add("ann", "admin");
+        self.sign_in("ann");
+        self.as_("ann", &["operator", "add", "bob", "--role", "admin"])
+            .done();
+        self.sign_in("bob");
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -123,12 +133,24 @@ impl Site {
 
     /// Starts the server and waits until it says where it is.
     pub fn serve(&mut self) {
-        let mut server = self
+        self.begin_to_serve();
+        self.served();
+    }
+
+    /// Starts the server and waits for nothing.
+    pub fn begin_to_serve(&mut self) {
+        let server = self
             .command(&["serve"])
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(self.path("log")).expect("a log"))
             .spawn()
             .expect("it starts");
+        self.server = Some(server);
+    }
+
+    /// Waits until it says where it is.
+    pub fn served(&mut self) {
+        let server = self.server.as_mut().expect("it was started");
         let mut lines = BufReader::new(server.stdout.take().expect("a pipe")).lines();
         let mut said = || lines.next().and_then(Result::ok).unwrap_or_default();
         let first = said();
@@ -138,7 +160,6 @@ impl Site {
         };
         self.origin = origin.to_owned();
         assert!(said().starts_with("admin socket "));
-        self.server = Some(server);
     }
 
     /// What a server that should not start says.
