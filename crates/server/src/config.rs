@@ -112,7 +112,7 @@ pub struct Cluster {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub authority: PathBuf,
-    pub take_over_seconds: u32,
+    pub take_over_ms: u32,
     /// The others: name and `host:port`.
     pub peers: BTreeMap<String, String>,
 }
@@ -125,7 +125,7 @@ impl Default for Cluster {
             certificate: PathBuf::new(),
             key: PathBuf::new(),
             authority: PathBuf::new(),
-            take_over_seconds: 2,
+            take_over_ms: 1_500,
             peers: BTreeMap::new(),
         }
     }

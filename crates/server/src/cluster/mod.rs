@@ -42,6 +42,9 @@ pub use listen::Listening;
 
 use crate::config::Config;
 
+/// Shorter ones would mistake a busy database for a leader that is gone.
+const TAKE_OVER_MS: std::ops::RangeInclusive<u32> = 200..=3_600_000;
+
 /// What a node was told when the journal lacked what it had taken in. While it is there the node does not start.
 const REPORT: &str = "journal-went-back.txt";
 
@@ -101,8 +104,8 @@ impl Cluster {
         if config.store.url.is_empty() && config.store.url_file.as_os_str().is_empty() {
             return Err(wrong("name", "several nodes need PostgreSQL: see [store]"));
         }
-        if settings.take_over_seconds == 0 || settings.take_over_seconds > 3_600 {
-            return Err(wrong("take_over_seconds", "between 1 and 3600"));
+        if !TAKE_OVER_MS.contains(&settings.take_over_ms) {
+            return Err(wrong("take_over_ms", "between 200 and 3600000"));
         }
         if settings.peers.contains_key(&settings.name) {
             return Err(wrong("peers", "the node itself is none of its peers"));
@@ -119,7 +122,7 @@ impl Cluster {
         let member = Member {
             node: settings.name.clone(),
             leadership: leadership::Options {
-                take_over_ms: i64::from(settings.take_over_seconds) * 1_000,
+                take_over_ms: i64::from(settings.take_over_ms),
                 rank: u32::try_from(earlier.count()).unwrap_or(u32::MAX),
             },
             snapshots: None,

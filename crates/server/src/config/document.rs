@@ -87,8 +87,8 @@ const COMMENTS: &[(&str, &str)] = &[
         "The authority that all nodes' certificates are of (PEM).",
     ),
     (
-        "cluster.take_over_seconds",
-        "How long the leader may be silent before another node takes over.",
+        "cluster.take_over_ms",
+        "How long the leader may be silent before another node takes over. It writes four times in it, so this must be well above what the\n# database ever takes for a commit.",
     ),
     (
         "cluster.peers",
