@@ -26,6 +26,7 @@ mod pipeline;
 pub mod replay;
 pub mod snapshot;
 pub mod stats;
+pub mod trimming;
 pub mod what_if;
 
 pub use crate::batch::{Batch, BatchError, Item, LeadNote, PartDigest, Says};

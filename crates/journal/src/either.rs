@@ -1,10 +1,10 @@
 //! A journal where the settings say: in a file, or in PostgreSQL; and what was taken out of it, in its exports.
 
-use crate::exports::{ExportReader, Exports};
 use crate::postgres::{PostgresJournal, PostgresReader};
 use crate::row::{Row, Tip};
 use crate::sqlite::{SqliteJournal, SqliteReader};
 use crate::store::{AppendError, Journal, JournalReader, ReadError};
+use crate::with_exports::WithExports;
 
 /// A writer of either kind.
 #[derive(Debug)]
@@ -16,16 +16,11 @@ pub enum EitherJournal {
 }
 
 /// A reader of either kind, and of what was exported and taken out.
-#[derive(Debug)]
-pub struct EitherReader {
-    store: Store,
-    exports: Option<ExportReader>,
-    /// The last row that the store was found to lack.
-    trimmed: u64,
-}
+pub type EitherReader = WithExports<Store>;
 
+/// A reader of either kind.
 #[derive(Debug)]
-enum Store {
+pub enum Store {
     /// Of a file.
     Sqlite(SqliteReader),
     /// Of a table.
@@ -34,36 +29,13 @@ enum Store {
 
 impl From<SqliteReader> for EitherReader {
     fn from(reader: SqliteReader) -> Self {
-        Self {
-            store: Store::Sqlite(reader),
-            exports: None,
-            trimmed: 0,
-        }
+        Self::none(Store::Sqlite(reader))
     }
 }
 
 impl From<PostgresReader> for EitherReader {
     fn from(reader: PostgresReader) -> Self {
-        Self {
-            store: Store::Postgres(Box::new(reader)),
-            exports: None,
-            trimmed: 0,
-        }
-    }
-}
-
-impl EitherReader {
-    /// Reads there what the store lacks.
-    #[must_use]
-    pub fn with_exports(mut self, exports: Exports) -> Self {
-        self.exports = Some(ExportReader::of(exports));
-        self
-    }
-
-    /// The last row that is known to have been taken out of the store; zero for none.
-    #[must_use]
-    pub fn trimmed(&self) -> u64 {
-        self.trimmed
+        Self::none(Store::Postgres(Box::new(reader)))
     }
 }
 
@@ -103,40 +75,6 @@ macro_rules! read_either {
 
 read_either!(EitherJournal);
 read_either!(Store);
-
-impl JournalReader for EitherReader {
-    async fn read(
-        &mut self,
-        after_seq: u64,
-        limit_rows: usize,
-        limit_bytes: usize,
-    ) -> Result<Vec<Row>, ReadError> {
-        if after_seq >= self.trimmed {
-            let rows = self.store.read(after_seq, limit_rows, limit_bytes).await?;
-            match rows.first() {
-                // Rows are taken out oldest first, and never the last: those that are there end the chain.
-                Some(row) if row.seq > after_seq + 1 => self.trimmed = row.seq - 1,
-                _ => return Ok(rows),
-            }
-        }
-        match &mut self.exports {
-            Some(exports) => exports.read(after_seq, self.trimmed, limit_rows, limit_bytes),
-            None => Err(ReadError::Trimmed {
-                from: after_seq + 1,
-                through: self.trimmed,
-                folder: "a folder of exports".to_owned(),
-            }),
-        }
-    }
-
-    async fn last(&mut self) -> Result<Option<Tip>, ReadError> {
-        self.store.last().await
-    }
-
-    async fn size_bytes(&mut self) -> Result<u64, ReadError> {
-        self.store.size_bytes().await
-    }
-}
 
 impl Journal for EitherJournal {
     async fn append(&mut self, row: &Row) -> Result<(), AppendError> {

@@ -23,6 +23,7 @@
 //! | [`snapshots`] | pages of a state that somebody made of the rows, kept beside them |
 //! | [`mod@copy`] | a journal copied into a file of its own |
 //! | [`exports`], [`trim`] | old rows written out into files, and taken out of the journal |
+//! | [`with_exports`] | the two read as one |
 //! | [`chain`] | checks that rows form one unbroken chain |
 //! | [`conformance`] | what every implementation must do, as one suite |
 //! | [`keyring`] | the secrets outside every database, and what is computed with them |
@@ -51,6 +52,7 @@ mod stored;
 pub mod subject_keys;
 pub mod trim;
 mod verdict;
+pub mod with_exports;
 
 pub use chain::{ChainError, ChainVerifier, verify_chain};
 pub use either::{EitherJournal, EitherReader};
@@ -64,3 +66,4 @@ pub use snapshots::Snapshots;
 pub use sqlite::{SqliteJournal, SqliteReader};
 pub use store::{AppendError, Journal, JournalReader, OpenError, ReadError};
 pub use subject_keys::SubjectKeys;
+pub use with_exports::WithExports;

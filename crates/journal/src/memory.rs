@@ -57,6 +57,8 @@ pub struct MemoryJournal {
 #[derive(Debug, Default)]
 struct Disk {
     rows: Vec<Row>,
+    /// How many were taken out before the first of them.
+    gone: u64,
     unsynced: Option<Row>,
     faults: VecDeque<Fault>,
     syncs_held: bool,
@@ -143,6 +145,16 @@ impl MemoryJournal {
         disk.unsynced = None;
     }
 
+    /// Takes the rows up to `through` out, as [`crate::trim`] does: never the last. Says up to which they are gone.
+    pub fn trim(&self, through: u64) -> u64 {
+        let mut disk = self.disk();
+        let most = disk.gone + (disk.rows.len() as u64).saturating_sub(1);
+        let leaving = through.min(most).saturating_sub(disk.gone);
+        disk.rows.drain(..usize::try_from(leaving).unwrap_or(0));
+        disk.gone += leaving;
+        disk.gone
+    }
+
     /// A handle for the process that starts after a crash.
     #[must_use]
     pub fn reopen(&self) -> Self {
@@ -167,7 +179,7 @@ impl Disk {
     }
 
     fn at(&self, seq: u64) -> Option<&Row> {
-        let index = usize::try_from(seq.checked_sub(1)?).ok()?;
+        let index = usize::try_from(seq.checked_sub(1 + self.gone)?).ok()?;
         self.rows.get(index)
     }
 
@@ -275,7 +287,8 @@ impl JournalReader for MemoryJournal {
         if disk.life != self.life {
             return Err(ReadError::Unavailable("the process has crashed".to_owned()));
         }
-        let skipped = usize::try_from(after_seq).unwrap_or(usize::MAX);
+        let skipped = after_seq.saturating_sub(disk.gone);
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         let mut bytes = 0_usize;
         let mut rows = Vec::new();
         for row in disk.rows.iter().skip(skipped).take(limit_rows) {

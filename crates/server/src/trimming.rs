@@ -6,16 +6,17 @@
 //! ```
 //! **Invariants:** a row leaves only after a file that has it was read back, row by row, and ends with the very hash that the journal has
 //! there; and only while a sound snapshot of later exists, so that a start needs nothing that left. Cut off anywhere, nothing is lost
-//! and the next try goes on. **Not here:** reading exports, which every reader of the journal does by itself.
+//! and the next try goes on. **Not here:** the steps, which are [`paytone_engine::trimming`]'s; reading exports, which every reader of
+//! the journal does by itself.
 
 use paytone_domain::time::Timestamp;
 use paytone_engine::{
-    Batch, BatchError,
     snapshot::{self, Unfit},
+    trimming::{self, Limit},
 };
 use paytone_journal::{
-    EitherReader, JournalReader, OpenError, ReadError, Row, Snapshots,
-    exports::{ExportError, Exports, Segment},
+    EitherReader, OpenError, ReadError, Snapshots,
+    exports::Exports,
     snapshots::{Listed, SnapshotsError},
 };
 
@@ -28,8 +29,6 @@ use crate::{
     views::store::StoreError,
 };
 
-const ROWS: usize = 1_024;
-const BYTES: usize = 8 << 20;
 /// A file is about that long.
 const FILE_BYTES: u64 = 64 << 20;
 
@@ -58,11 +57,7 @@ pub enum TrimError {
     )]
     NoSnapshot,
     #[error(transparent)]
-    Export(#[from] ExportError),
-    #[error("{0}: it is not of this journal; nothing was taken out")]
-    Foreign(String),
-    #[error("batch {seq}: {error}")]
-    Batch { seq: u64, error: BatchError },
+    Rows(#[from] trimming::TrimError),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -84,9 +79,12 @@ impl TrimError {
             Self::Busy => "trim_busy",
             Self::NotLeading => "not_leading",
             Self::NoSnapshot => "no_snapshot",
-            Self::Export(_) => "export_failed",
-            Self::Foreign(_) => "export_foreign",
-            Self::Batch { .. } => "journal_damaged",
+            Self::Rows(error) => match error {
+                trimming::TrimError::Export(_) => "export_failed",
+                trimming::TrimError::Foreign(_) => "export_foreign",
+                trimming::TrimError::Batch { .. } => "journal_damaged",
+                trimming::TrimError::Read(error) => error.code(),
+            },
             Self::Read(error) => error.code(),
             Self::Open(error) => error.code(),
             Self::Snapshots(error) => error.code(),
@@ -162,91 +160,30 @@ impl Trim {
         before: Timestamp,
         progress: impl Fn(u64, u64),
     ) -> Result<Trimmed, TrimError> {
-        let mut trimmed = Trimmed::default();
-        let gone = self.gone().await?;
-        let earlier = self.exports.list()?.into_iter();
-        let mut waiting: Vec<_> = earlier.filter(|segment| segment.last > gone).collect();
-        let after = waiting.last().map_or(gone, |segment| segment.last);
-        for segment in self.export(after, before, &mut trimmed, &progress).await? {
-            trimmed.files.push(segment.path.display().to_string());
-            waiting.push(segment);
-        }
-        // Read back from the disk, those of an earlier try as well.
-        let mut next = gone + 1;
-        for segment in &waiting {
-            let foreign = || TrimError::Foreign(segment.path.display().to_string());
-            if segment.first > next {
-                return Err(foreign());
-            }
-            let end = segment.check()?;
-            let row = self.row(segment.last).await?;
-            if row.is_none_or(|row| row.tip() != end) {
-                return Err(foreign());
-            }
-            next = segment.last + 1;
-        }
-        let through = (next - 1).min(self.most.0);
-        trimmed.through = through.max(gone);
-        if through > gone {
-            let mut trimmer = self.stores.trimmer().await?;
-            trimmed.removed = trimmer.remove(through, |at| progress(at, through)).await?;
-        }
-        Ok(trimmed)
-    }
-
-    /// The last row that left before.
-    async fn gone(&mut self) -> Result<u64, TrimError> {
-        match self.journal.read(0, 1, 1).await {
-            Ok(_) | Err(ReadError::Trimmed { .. }) => Ok(self.journal.trimmed()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn row(&mut self, seq: u64) -> Result<Option<Row>, ReadError> {
-        let mut rows = self.journal.read(seq - 1, 1, 1).await?;
-        Ok(rows.pop().filter(Row::hash_fits))
-    }
-
-    /// Writes the rows after `after` that are old enough into files.
-    async fn export(
-        &mut self,
-        mut after: u64,
-        before: Timestamp,
-        trimmed: &mut Trimmed,
-        progress: &impl Fn(u64, u64),
-    ) -> Result<Vec<Segment>, TrimError> {
         let (most, who) = self.most;
-        let mut segments = Vec::new();
-        let mut writing = self.exports.begin(after + 1)?;
-        'rows: loop {
-            let rows = self.journal.read(after, ROWS, BYTES).await?;
-            if rows.is_empty() {
-                break;
-            }
-            for row in rows {
-                let batch = Batch::decode(&row.body).map_err(|error| TrimError::Batch {
-                    seq: row.seq,
-                    error,
-                })?;
-                if batch.moment.now >= before {
-                    break 'rows;
-                }
-                if row.seq > most {
-                    trimmed.held_by = Some(who);
-                    break 'rows;
-                }
-                writing.put(&row)?;
-                after = row.seq;
-                trimmed.exported += 1;
-                if writing.bytes() >= FILE_BYTES {
-                    segments.extend(writing.finish()?);
-                    writing = self.exports.begin(after + 1)?;
-                }
-            }
-            progress(after, most);
-        }
-        segments.extend(writing.finish()?);
-        Ok(segments)
+        let limit = Limit {
+            before,
+            most,
+            file_bytes: FILE_BYTES,
+        };
+        let seen = |at| progress(at, most);
+        let exported = trimming::export(&mut self.journal, &self.exports, limit, seen).await?;
+        let (whole, gone) = trimming::exported(&mut self.journal, &self.exports).await?;
+        let through = whole.min(most).max(gone);
+        let removed = if through > gone {
+            let mut trimmer = self.stores.trimmer().await?;
+            trimmer.remove(through, |at| progress(at, through)).await?
+        } else {
+            0
+        };
+        let files = exported.files.iter();
+        Ok(Trimmed {
+            exported: exported.rows,
+            files: files.map(|file| file.path.display().to_string()).collect(),
+            removed,
+            through,
+            held_by: exported.is_held.then_some(who),
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use paytone_domain::{
     time::Timestamp,
 };
 
-use crate::archive::Leaving;
+use crate::{archive::Leaving, trimming::Trim};
 
 /// One request of a client, with all its repetitions.
 pub type CallId = u64;
@@ -161,6 +161,10 @@ pub enum Happening {
     },
     Staff,
     Snapshot,
+    Trims {
+        life: u64,
+        trim: Trim,
+    },
     Mood,
     Clerk,
     BankHears {

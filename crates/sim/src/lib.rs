@@ -29,6 +29,7 @@ mod random;
 mod run;
 mod snapshots;
 mod staff;
+mod trimming;
 mod violation;
 mod world;
 

@@ -22,6 +22,7 @@ use crate::{
     mutation::Mutation,
     process::{Input, Process, Reply, look, now, rows, without_keys},
     promises::repeat_of,
+    trimming::Trim,
     violation::{Check, Checked, Violation, require},
     world::World,
 };
@@ -371,7 +372,7 @@ impl World {
         }
         self.journal = self.journal.reopen();
         let core = if self.mutation == Some(Mutation::ForgetKeysOnReplay) {
-            without_keys(&mut self.journal)?
+            without_keys(&mut self.reader())?
         } else {
             self.restarted()?
         };
@@ -403,6 +404,8 @@ impl World {
         let after = self.random.between(1_000, 60_000);
         let life = self.life;
         self.queue.push(after, Happening::Archiver { life });
+        let after = self.random.between(1_000, 120_000);
+        self.plan_trim(after, Trim::Export);
         for (id, state) in open {
             self.worker(effects::Input::Open(id, state))?;
         }

@@ -57,10 +57,14 @@ pub enum Mutation {
     RecallStaleCopy,
     /// An edge does not look for keys among those that left memory.
     SkipKeyLookup,
+    /// Rows leave the journal before they are in a file.
+    TrimBeforeExported,
+    /// Rows leave for a file that nobody has read back.
+    TrustExport,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::AnswerBeforeDurable,
         Self::SkipSync,
         Self::GoOnAfterFailedSync,
@@ -80,6 +84,8 @@ impl Mutation {
         Self::EvictBeforeWritten,
         Self::RecallStaleCopy,
         Self::SkipKeyLookup,
+        Self::TrimBeforeExported,
+        Self::TrustExport,
     ];
 
     /// The row that this bug makes of `row`, decided on what follows `state`; `None` if it changes nothing of it.

@@ -72,14 +72,22 @@ pub fn journal_violation(detail: impl ToString) -> Violation {
 }
 
 /// Every durable row.
-pub fn rows(journal: &mut MemoryJournal, after: u64) -> Result<Vec<Row>, Violation> {
-    now(journal.read(after, usize::MAX, usize::MAX))
-        .ok_or_else(|| journal_violation("a read waits"))?
-        .map_err(journal_violation)
+pub fn rows(journal: &mut impl JournalReader, after: u64) -> Result<Vec<Row>, Violation> {
+    let mut rows: Vec<Row> = Vec::new();
+    loop {
+        let after = rows.last().map_or(after, |row| row.seq);
+        let read = now(journal.read(after, usize::MAX, usize::MAX))
+            .ok_or_else(|| journal_violation("a read waits"))?
+            .map_err(journal_violation)?;
+        if read.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(read);
+    }
 }
 
 /// The state that all rows make but for the idempotency keys.
-pub fn without_keys(journal: &mut MemoryJournal) -> Result<Core, Violation> {
+pub fn without_keys(journal: &mut impl JournalReader) -> Result<Core, Violation> {
     let mut core = Core::new();
     for mut row in rows(journal, 0)? {
         let mut batch = Batch::decode(&row.body).map_err(journal_violation)?;

@@ -28,6 +28,9 @@ pub struct Report {
     pub snapshots: u64,
     /// Starts that began with one.
     pub from_snapshots: u64,
+    /// Rows that left the journal for files, and files that the disk damaged.
+    pub trimmed: u64,
+    pub damaged_exports: u64,
     pub clock_jumps: u64,
     pub full_disks: u64,
     pub batches: u64,
@@ -172,6 +175,7 @@ fn settle(world: &mut World) -> Checked {
         checks::thorough(&whole)?;
         checks::settled(&whole, &world.bank.statement())?;
     }
+    world.all_rows_make_the_state()?;
     // And once more from the journal alone.
     world.crash("the end");
     while let Some(happening) = world.queue.pop() {
@@ -193,6 +197,8 @@ fn report(world: &World) -> Report {
         crashes: world.crashes,
         snapshots: world.snapshots_made,
         from_snapshots: world.from_snapshots,
+        trimmed: world.trimmed,
+        damaged_exports: world.damaged_exports,
         clock_jumps: world.clock_jumps,
         full_disks: world.full_disks,
         batches: world.follower.seq,

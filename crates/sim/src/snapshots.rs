@@ -7,7 +7,7 @@ use paytone_engine::{
     restart,
     snapshot::{self, MakeError},
 };
-use paytone_journal::{MemoryJournal, Snapshots};
+use paytone_journal::{JournalReader, Snapshots};
 
 use crate::{
     happening::Happening,
@@ -21,7 +21,7 @@ impl World {
     /// The machine writes its state down, beside the process.
     pub fn makes_snapshot(&mut self) -> Checked {
         if self.process.is_some() {
-            make(&mut self.journal.reopen(), &self.snapshots, self.mutation)?;
+            make(&mut self.reader(), &self.snapshots, self.mutation)?;
             self.snapshots_made += 1;
             self.note(|| "a snapshot".to_owned());
         }
@@ -34,7 +34,7 @@ impl World {
 
     /// The state that a start makes: of all rows, or of the newest snapshot and the rows after it.
     pub fn restarted(&mut self) -> Result<Core, Violation> {
-        let mut journal = self.journal.clone();
+        let mut journal = self.reader();
         let with = !self.random.chance(25);
         if self.random.chance(10)
             && let Some(seq) = self.newest_sound_snapshot()?
@@ -61,7 +61,7 @@ impl World {
         Ok(core)
     }
 
-    fn newest_sound_snapshot(&self) -> Result<Option<u64>, Violation> {
+    pub fn newest_sound_snapshot(&self) -> Result<Option<u64>, Violation> {
         let listed = now(self.snapshots.list())
             .ok_or_else(|| journal_violation("a list waits"))?
             .map_err(journal_violation)?;
@@ -70,7 +70,11 @@ impl World {
     }
 }
 
-fn make(journal: &mut MemoryJournal, snapshots: &Snapshots, mutation: Option<Mutation>) -> Checked {
+fn make(
+    journal: &mut impl JournalReader,
+    snapshots: &Snapshots,
+    mutation: Option<Mutation>,
+) -> Checked {
     let made = match mutation {
         Some(Mutation::SnapshotForgetsKeys) => {
             let is_key = |event: &Event| matches!(event, Event::Repeat(_));
@@ -94,7 +98,7 @@ fn written(core: Core, snapshots: &Snapshots) -> Option<Result<(), MakeError>> {
 
 /// The state without some events, told by position, last position and event; it says that it is of the last row all the same.
 fn altered(
-    journal: &mut MemoryJournal,
+    journal: &mut impl JournalReader,
     is_lost: impl Fn(u64, u64, &Event) -> bool,
 ) -> Result<Core, Violation> {
     let rows = rows(journal, 0)?;

@@ -17,6 +17,7 @@ use crate::{
     promises::Promises,
     random::Random,
     staff::Staff,
+    trimming::Folder,
     violation::{Check, Checked, Violation},
 };
 
@@ -32,6 +33,11 @@ pub struct World {
     pub journal: MemoryJournal,
     pub snapshots: Snapshots,
     pub damaged_snapshots: BTreeSet<u64>,
+    /// Of exported rows.
+    pub folder: Folder,
+    /// The last row that left the journal.
+    pub trimmed: u64,
+    pub damaged_exports: u64,
     pub life: u64,
     /// The machine's clock is wrong by so much.
     pub skew_ms: i64,
@@ -75,6 +81,9 @@ impl World {
             journal,
             snapshots: Snapshots::memory(),
             damaged_snapshots: BTreeSet::new(),
+            folder: Folder::default(),
+            trimmed: 0,
+            damaged_exports: 0,
             life: 0,
             skew_ms: 0,
             full_until: 0,
@@ -208,6 +217,7 @@ impl World {
             Happening::Prompt { phone, prompt } => self.prompted(phone, prompt),
             Happening::Staff => self.staff(),
             Happening::Snapshot => return self.makes_snapshot(),
+            Happening::Trims { life, trim } => return self.trims(life, trim),
             Happening::Mood => self.mood(),
             Happening::Clerk => return self.clerk(),
             Happening::BankHears {

@@ -30,6 +30,7 @@ fn found_by(mutation: Mutation) -> &'static [Check] {
         Mutation::ForgetLotOnRefund => &[Check::Refunds],
         Mutation::LoseGiveBack => &[Check::Books],
         Mutation::ClockGoesBack => &[Check::Clock],
+        Mutation::TrimBeforeExported | Mutation::TrustExport => &[Check::Journal],
         Mutation::EvictBeforeWritten | Mutation::RecallStaleCopy => &[Check::Archive],
     }
 }

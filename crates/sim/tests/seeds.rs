@@ -10,12 +10,15 @@ const STEPS: u64 = 10_000;
 fn fixed_seeds_find_nothing_and_meet_every_kind_of_event() {
     let mut met: BTreeMap<String, u64> = BTreeMap::new();
     let (mut clock_jumps, mut full_disks, mut from_snapshots) = (0, 0, 0);
+    let (mut trimmed, mut damaged_exports) = (0, 0);
     for seed in SEEDS {
         match sim::run(seed, STEPS, None) {
             Ok(report) => {
                 assert!(report.crashes > 0, "seed {seed} met no crash");
                 clock_jumps += report.clock_jumps;
                 full_disks += report.full_disks;
+                trimmed += report.trimmed;
+                damaged_exports += report.damaged_exports;
                 from_snapshots += report.from_snapshots;
                 for (event, times) in report.met {
                     *met.entry(event).or_default() += times;
@@ -26,6 +29,10 @@ fn fixed_seeds_find_nothing_and_meet_every_kind_of_event() {
     }
     assert!(clock_jumps > 0 && full_disks > 0);
     assert!(from_snapshots > 0, "no start began with a snapshot");
+    assert!(
+        trimmed > 1_000 && damaged_exports > 0,
+        "{trimmed} rows left, {damaged_exports} files were damaged"
+    );
     let missing: Vec<_> = EVENTS
         .iter()
         .filter(|event| !met.contains_key(**event))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::post};
 use paytone_domain::operator::{OperatorRefusal, Role};
+use paytone_engine::trimming::TrimError as Rows;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -57,11 +58,11 @@ async fn begin(
 
 fn problem(error: &TrimError) -> Problem {
     let status = match error {
-        TrimError::Busy | TrimError::NotLeading | TrimError::NoSnapshot | TrimError::Foreign(_) => {
-            StatusCode::CONFLICT
-        }
-        TrimError::Export(_)
-        | TrimError::Batch { .. }
+        TrimError::Busy
+        | TrimError::NotLeading
+        | TrimError::NoSnapshot
+        | TrimError::Rows(Rows::Foreign(_)) => StatusCode::CONFLICT,
+        TrimError::Rows(Rows::Export(_) | Rows::Batch { .. } | Rows::Read(_))
         | TrimError::Read(_)
         | TrimError::Open(_)
         | TrimError::Snapshots(_)
