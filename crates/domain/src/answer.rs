@@ -14,6 +14,7 @@ use crate::{
         DeviceRefusal, DeviceStatus, EnrolmentRefusal, NextStep, PhoneRefusal, RowOutcome,
         RowRefusal,
     },
+    till::TillAnswer,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub enum Answer {
     Effect(Result<(), EffectRefusal>),
     Line(Result<RowOutcome, RowRefusal>),
     Operator(Result<Done, OperatorRefusal>),
+    Till(TillAnswer),
     DaySealed(Result<(), SealRefusal>),
     SessionEnded,
     /// How many things left or came back.
@@ -50,6 +52,7 @@ impl Answer {
             | Self::Refund(Err(ClientPaymentRefusal::Archived(gone)))
             | Self::Mandate(Err(ClientPaymentRefusal::Archived(gone)))
             | Self::ClientRefused(ClientPaymentRefusal::Archived(gone))
+            | Self::Till(TillAnswer::Archived(gone))
             | Self::PaymentOnPhone(Err(ApprovalRefusal::Archived(gone))) => Some(*gone),
             _ => None,
         }

@@ -14,6 +14,7 @@ use crate::{
     payment::PaymentCommand,
     sealed_day::SealedDay,
     subscriber::{DeviceCommand, EnrolmentCommand, LineRow, PhoneCommand},
+    till::TillCommand,
     time::{Moment, Timestamp},
 };
 
@@ -37,6 +38,7 @@ pub enum Command {
     /// One row of a network export.
     Line(Box<LineRow>),
     Operator(OperatorCommand),
+    Till(TillCommand),
     SealDay(Box<SealedDay>),
     Archive(ArchiveCommand),
     /// Every node knows this level of events.
@@ -146,6 +148,7 @@ pub fn decide(state: &State, moment: &Moment, actor: Actor, command: Command) ->
             let (answer, events) = crate::operator::decide(state, moment, actor, command);
             (Answer::Operator(answer), events)
         }
+        Command::Till(command) => return crate::till::decide(state, moment, command),
         Command::Archive(command) => {
             let (answer, events) = crate::archive::decide(state, moment, command);
             (Answer::Archive(answer), events)

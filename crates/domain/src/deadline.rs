@@ -26,6 +26,8 @@ pub enum Due {
     Device(DeviceId),
     /// A session that was ended would be over by itself.
     Session(SessionId),
+    /// The oldest kept messages of tills.
+    Exchanges,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -69,6 +71,7 @@ pub(crate) fn decide(state: &State, moment: &Moment) -> Vec<Event> {
         Due::Repeats => crate::idempotency::due(state, moment),
         Due::Device(id) => crate::subscriber::due_device(state, id),
         Due::Session(id) => crate::session::due(state, id),
+        Due::Exchanges => crate::till::due(state, moment),
     };
     events.push(Event::Fell {
         at,

@@ -22,7 +22,9 @@ use crate::{
     session::SessionEvent,
     state::State,
     subscriber::{DeviceEvent, EnrolmentEvent, LineEvent, PhoneEvent},
+    till::TillEvent,
     time::{Moment, Timestamp},
+    token::TokenEvent,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -97,6 +99,12 @@ pub enum Event {
     /// A whole charge; from level 2.
     #[n(20)]
     Charged(#[n(0)] Charged),
+    /// From level 4.
+    #[n(21)]
+    Token(#[n(0)] TokenEvent),
+    /// From level 4.
+    #[n(22)]
+    Till(#[n(0)] TillEvent),
 }
 
 impl Event {
@@ -132,6 +140,8 @@ pub enum Fallen {
     Device(#[n(0)] DeviceId),
     #[n(8)]
     Session(#[n(0)] SessionId),
+    #[n(9)]
+    Exchanges,
 }
 
 impl From<Due> for Fallen {
@@ -146,6 +156,7 @@ impl From<Due> for Fallen {
             Due::Repeats => Self::Repeats,
             Due::Device(id) => Self::Device(id),
             Due::Session(id) => Self::Session(id),
+            Due::Exchanges => Self::Exchanges,
         }
     }
 }
@@ -162,6 +173,7 @@ impl From<Fallen> for Due {
             Fallen::Repeats => Self::Repeats,
             Fallen::Device(id) => Self::Device(id),
             Fallen::Session(id) => Self::Session(id),
+            Fallen::Exchanges => Self::Exchanges,
         }
     }
 }
@@ -209,6 +221,8 @@ pub fn evolve(state: &mut State, moment: &Moment, event: &Event) {
         Event::Operator(event) => crate::operator::evolve(state, moment, event),
         Event::Archive(event) => crate::archive::evolve(state, moment, event),
         Event::Session(event) => crate::session::evolve(state, event),
+        Event::Token(event) => crate::token::evolve(state, moment, event),
+        Event::Till(event) => crate::till::evolve(state, moment, event),
         Event::Fell { at, due } => state.deadlines.remove(*at, Due::from(*due)),
     }
 }

@@ -53,6 +53,12 @@ counted! {
     ProposalId;
     /// One address that a merchant's webhooks go to.
     EndpointId;
+    /// A card number of the operator's own range, in a phone.
+    TokenId;
+    /// A place where a merchant is paid.
+    StoreId;
+    /// A machine in a store.
+    TerminalId;
 }
 
 macro_rules! opaque {
@@ -91,6 +97,12 @@ macro_rules! opaque {
 opaque! {
     /// Keyed hash of an E.164 number; only the edge, which holds the key, can make one.
     NumberHash(16);
+    /// Keyed hash of a token's number; only the edge, which holds the key, can make one.
+    TokenHash(16);
+    /// Hash of a card acceptor and a terminal, as messages name them.
+    TerminalKey(16);
+    /// Hash of what tells one message of a till from all others.
+    MessageKey(16);
     /// Unguessable name of one enrolment; whoever holds it may go on with that enrolment.
     EnrolmentId(16);
     /// Hash of a client's secret key; the key itself is stored nowhere.

@@ -17,7 +17,8 @@ use crate::{Event, State};
 /// | 1 | the first release |
 /// | 2 | `LevelActivated`, `Charged`, what leaves for the archive and comes back |
 /// | 3 | idempotency keys leave for the archive |
-pub const LEVEL: u32 = 3;
+/// | 4 | tokens, stores and terminals, payments at tills |
+pub const LEVEL: u32 = 4;
 
 /// From this level on a charge is one event.
 pub(crate) const CHARGED: u32 = 2;

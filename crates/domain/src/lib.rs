@@ -43,7 +43,9 @@ mod sharded;
 mod state;
 pub mod stored;
 pub mod subscriber;
+pub mod till;
 pub mod time;
+pub mod token;
 
 pub use actor::Actor;
 pub use ahead::{AT_ONCE, look_ahead};

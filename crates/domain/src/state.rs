@@ -25,7 +25,9 @@ use crate::{
     sequence::Sequence,
     session::EndedSessions,
     subscriber::{Device, Enrolment, Holders, Subjects, Subscriber, is_active_device_of},
+    till::{Exchanges, Terminals},
     time::Moment,
+    token::Tokens,
 };
 
 /// What was settled when the journal began.
@@ -150,6 +152,10 @@ pub struct State {
     pub archive: Archive,
     pub ended_sessions: EndedSessions,
     pub deadlines: Deadlines,
+    pub tokens: Tokens,
+    pub terminals: Terminals,
+    /// Messages of tills that were decided.
+    pub exchanges: Exchanges,
     /// Payments and mandates that wait for an answer, in all.
     pub open_prompts: u64,
     /// One for each business date that was sealed, in order.
@@ -188,6 +194,9 @@ impl Default for State {
             archive: Archive::default(),
             ended_sessions: EndedSessions::default(),
             deadlines: Deadlines::default(),
+            tokens: Tokens::default(),
+            terminals: Terminals::default(),
+            exchanges: Exchanges::default(),
             open_prompts: 0,
             sealed_days: Vec::new(),
             subjects: Subjects::default(),

@@ -323,6 +323,9 @@ impl Sum {
             deadlines,
             open_prompts,
             sealed_days,
+            tokens,
+            terminals,
+            exchanges,
             ..
         } = state;
         self.settings(settings.as_ref()).add(rules);
@@ -381,6 +384,23 @@ impl Sum {
         // What the first release did not know is not under its digest.
         if ended_sessions.iter().len() > 0 {
             self.pairs(ended_sessions.iter().collect());
+        }
+        // Journals of before there were tills keep theirs.
+        if state.level() >= paytone_domain::till::LEVEL {
+            self.add(tokens.len());
+            for token in tokens.iter() {
+                self.add(token);
+            }
+            for store in terminals.stores() {
+                self.add(store);
+            }
+            for terminal in terminals.iter() {
+                self.add(terminal);
+            }
+            self.add(exchanges.len());
+            for (at, exchange) in exchanges.iter() {
+                self.add(at).add(exchange);
+            }
         }
     }
 
@@ -642,6 +662,7 @@ impl Sum {
             tax,
             refunds,
             changed_at: _,
+            till,
         } = payment;
         self.add(id).add(merchant).add(payer).add(amount).add(whose);
         self.add(capture).add(text).add(codes).add(mandate);
@@ -662,6 +683,9 @@ impl Sum {
         self.add(approved_on).add(capture_deadline).add(captured);
         self.add(captured_on).add(refunded).add(fee).add(tax);
         self.add(refunds);
+        if let Some(till) = till {
+            self.add(till);
+        }
     }
 
     fn refund(&mut self, refund: &Refund) {

@@ -340,7 +340,10 @@ impl Node {
                     }
                 }
             }
-            let again = matches!(command, Command::Payment(_) | Command::Mandate(_));
+            let again = matches!(
+                command,
+                Command::Payment(_) | Command::Mandate(_) | Command::Till(_)
+            );
             let again = again.then(|| command.clone());
             let answered = self
                 .engine

@@ -10,6 +10,7 @@
 
 mod operation;
 mod perform;
+mod tills;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,10 @@ pub use operation::{BalanceRow, HeldAs, Operation};
 use crate::{
     Actor, Event,
     idempotency::{Known, Recorded, Repeat, RepeatEvent},
-    ids::{ClientKeyId, LotId, MerchantId, OperatorId, ProposalId, Sealed, SubscriberId},
+    ids::{
+        ClientKeyId, LotId, MerchantId, OperatorId, ProposalId, Sealed, StoreId, SubscriberId,
+        TerminalId, TokenId,
+    },
     risk::Rules,
     state::State,
     time::{Moment, Timestamp},
@@ -187,6 +191,13 @@ pub enum Done {
     Proposed(#[n(0)] ProposalId),
     #[n(8)]
     Rejected,
+    /// This and what follows from level 4.
+    #[n(9)]
+    StoreAdded(#[n(0)] StoreId),
+    #[n(10)]
+    TerminalAdded(#[n(0)] TerminalId),
+    #[n(11)]
+    TokenIssued(#[n(0)] TokenId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,6 +220,10 @@ pub enum OperatorRefusal {
     KeyReused,
     /// What it was made of has changed since; ask again.
     ChangedMeanwhile,
+    /// Some node does not know such things yet.
+    NotYet,
+    /// A token has this number already: draw another one.
+    NumberTaken,
 }
 
 impl OperatorRefusal {
@@ -224,6 +239,8 @@ impl OperatorRefusal {
             Self::LastAdmin => "last_admin",
             Self::KeyReused => "idempotency_key_reused",
             Self::ChangedMeanwhile => "changed_meanwhile",
+            Self::NotYet => "not_yet",
+            Self::NumberTaken => "number_taken",
         }
     }
 }

@@ -5,12 +5,16 @@ use minicbor::{Decode, Encode};
 use super::Role;
 use crate::{
     grant::{ExpiredRefund, Origin, Scope},
-    ids::{ClientKeyHash, ClientKeyId, EffectId, MerchantId, OperatorId, Sealed, SubscriberId},
+    ids::{
+        ClientKeyHash, ClientKeyId, EffectId, MerchantId, OperatorId, Sealed, StoreId,
+        SubscriberId, TerminalId, TerminalKey, TokenId,
+    },
     merchant::{MerchantLimits, PricePlan},
     money::Amount,
     risk::Rules,
     state::State,
     time::Timestamp,
+    token::NewToken,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -112,6 +116,57 @@ pub enum Operation {
         #[n(1)]
         password: Sealed,
     },
+    /// This and what follows from level 4.
+    #[n(20)]
+    AddStore {
+        #[n(0)]
+        merchant: MerchantId,
+        #[n(1)]
+        acceptor: String,
+        #[n(2)]
+        name: Sealed,
+    },
+    #[n(21)]
+    AddTerminal {
+        #[n(0)]
+        store: StoreId,
+        #[n(1)]
+        key: TerminalKey,
+        #[n(2)]
+        code: String,
+        #[n(3)]
+        limit: Amount,
+    },
+    #[n(22)]
+    SetTerminal {
+        #[n(0)]
+        terminal: TerminalId,
+        #[n(1)]
+        limit: Amount,
+        #[n(2)]
+        blocked: bool,
+    },
+    #[n(23)]
+    IssueToken {
+        #[n(0)]
+        subscriber: SubscriberId,
+        #[n(1)]
+        new: NewToken,
+    },
+    #[n(24)]
+    SuspendToken(#[n(0)] TokenId),
+    #[n(25)]
+    ResumeToken(#[n(0)] TokenId),
+    /// Ends it and issues another one for the same subscriber.
+    #[n(26)]
+    ReplaceToken {
+        #[n(0)]
+        token: TokenId,
+        #[n(1)]
+        new: NewToken,
+    },
+    #[n(27)]
+    EndToken(#[n(0)] TokenId),
 }
 
 /// What a subscriber already holds, from an earlier system.
@@ -150,6 +205,22 @@ pub enum HeldAs {
 }
 
 impl Operation {
+    /// The level of events that it needs.
+    pub fn level(&self) -> u32 {
+        match self {
+            Self::AddStore { .. }
+            | Self::AddTerminal { .. }
+            | Self::SetTerminal { .. }
+            | Self::IssueToken { .. }
+            | Self::SuspendToken(_)
+            | Self::ResumeToken(_)
+            | Self::ReplaceToken { .. }
+            | Self::EndToken(_) => crate::till::LEVEL,
+            Self::SetRules(rules) if rules.tap_limit.is_some() => crate::till::LEVEL,
+            _ => 0,
+        }
+    }
+
     /// What it is called in reports and the worklist.
     pub fn name(&self) -> &'static str {
         match self {
@@ -173,6 +244,14 @@ impl Operation {
             Self::RepeatEffect(_) => "repeat_effect",
             Self::PayEffectToBalance(_) => "pay_effect_to_balance",
             Self::SetPassword { .. } => "set_password",
+            Self::AddStore { .. } => "add_store",
+            Self::AddTerminal { .. } => "add_terminal",
+            Self::SetTerminal { .. } => "set_terminal",
+            Self::IssueToken { .. } => "issue_token",
+            Self::SuspendToken(_) => "suspend_token",
+            Self::ResumeToken(_) => "resume_token",
+            Self::ReplaceToken { .. } => "replace_token",
+            Self::EndToken(_) => "end_token",
         }
     }
 
@@ -190,9 +269,17 @@ impl Operation {
             Self::BlockMerchant(_) | Self::BlockSubscriber(_) => {
                 matches!(role, Role::Risk | Role::Support)
             }
-            Self::AddMerchant { .. } | Self::AddClientKey { .. } | Self::RevokeClientKey { .. } => {
-                role == Role::Support
-            }
+            Self::SuspendToken(_) => matches!(role, Role::Risk | Role::Support),
+            Self::AddStore { .. }
+            | Self::AddTerminal { .. }
+            | Self::SetTerminal { .. }
+            | Self::IssueToken { .. }
+            | Self::ResumeToken(_)
+            | Self::ReplaceToken { .. }
+            | Self::EndToken(_)
+            | Self::AddMerchant { .. }
+            | Self::AddClientKey { .. }
+            | Self::RevokeClientKey { .. } => role == Role::Support,
             Self::UnlockPin(_) | Self::ResetPhone(_) | Self::EraseSubscriber(_) => {
                 role == Role::Support
             }
@@ -225,7 +312,17 @@ impl Operation {
             | Self::UnblockSubscriber(_)
             | Self::UnlockPin(_)
             | Self::ResetPhone(_) => four_eyes.unblocking,
-            Self::EraseSubscriber(_) => four_eyes.unblocking,
+            Self::EraseSubscriber(_) | Self::ResumeToken(_) => four_eyes.unblocking,
+            Self::SetTerminal {
+                terminal,
+                limit,
+                blocked,
+            } => {
+                let raises = |known: &crate::till::Terminal| {
+                    *limit > known.limit || (known.blocked && !blocked)
+                };
+                four_eyes.rules && state.terminals.get(*terminal).is_some_and(raises)
+            }
             // The first operator could not add a second one otherwise.
             Self::AddOperator { .. } | Self::RemoveOperator(_) | Self::SetPassword { .. } => {
                 four_eyes.client_keys
@@ -242,6 +339,12 @@ impl Operation {
             | Self::SetPlan { .. }
             | Self::BlockMerchant(_)
             | Self::BlockSubscriber(_)
+            | Self::AddStore { .. }
+            | Self::AddTerminal { .. }
+            | Self::IssueToken { .. }
+            | Self::SuspendToken(_)
+            | Self::ReplaceToken { .. }
+            | Self::EndToken(_)
             | Self::ImportBalance(_)
             | Self::RepeatEffect(_) => false,
         }

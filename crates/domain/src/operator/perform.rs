@@ -13,6 +13,7 @@ use crate::{
     state::State,
     subscriber::{Subscriber, SubscriberStatus, cash_of, leave, left, remove_devices},
     time::Moment,
+    token::{self, SuspendedBy},
 };
 
 pub(super) fn perform(
@@ -21,7 +22,18 @@ pub(super) fn perform(
     operation: Operation,
     events: &mut Vec<Event>,
 ) -> Result<Done, OperatorRefusal> {
+    if state.level() < operation.level() {
+        return Err(OperatorRefusal::NotYet);
+    }
     match operation {
+        Operation::AddStore { .. }
+        | Operation::AddTerminal { .. }
+        | Operation::SetTerminal { .. }
+        | Operation::IssueToken { .. }
+        | Operation::SuspendToken(_)
+        | Operation::ResumeToken(_)
+        | Operation::ReplaceToken { .. }
+        | Operation::EndToken(_) => super::tills::perform(state, operation, events),
         Operation::AddOperator {
             name,
             role,
@@ -160,6 +172,8 @@ pub(super) fn perform(
         }
         Operation::BlockSubscriber(id) => {
             status_is(state, id, SubscriberStatus::Active)?;
+            let by = SuspendedBy::SubscriberBlocked;
+            events.extend(token::suspend_all(state, id, by));
             events.push(Event::Operator(OperatorEvent::SubscriberBlocked {
                 subscriber: id,
             }));
@@ -182,6 +196,7 @@ pub(super) fn perform(
         Operation::ResetPhone(id) => {
             let subscriber = known_subscriber(state, id)?;
             remove_devices(subscriber, events);
+            events.extend(token::suspend_all(state, id, SuspendedBy::PhoneRemoved));
             events.push(Event::Operator(OperatorEvent::PhoneReset {
                 subscriber: id,
             }));

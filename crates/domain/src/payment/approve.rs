@@ -51,7 +51,8 @@ pub(crate) fn approve(
         events.push(rejected(why));
         return Err(why);
     }
-    if payment.codes.map(|codes| codes.shown()) != Some(code) {
+    // At a till the phone itself was there: nothing has to be compared.
+    if payment.codes.map(|codes| codes.shown()).unwrap_or_default() != code {
         events.push(rejected(ApprovalRefusal::WrongCode));
         events.extend(super::end::ending(
             state,
@@ -108,7 +109,7 @@ pub(crate) fn approve(
 }
 
 pub(super) fn was_prompted(payment: &Payment) -> bool {
-    payment.codes.is_some() && payment.decline.is_none() && payment.veto.is_none()
+    payment.asks_on_phone() && payment.decline.is_none() && payment.veto.is_none()
 }
 
 /// The payment, if it was this payer who was asked: nobody answers what nobody was asked.

@@ -178,6 +178,7 @@ impl Charged {
                 decline: None,
                 rules_version: self.rules_version,
                 reference_hash: self.reference_hash,
+                till: None,
             }),
             Event::Payment(PaymentEvent::Approved {
                 id: self.id,
@@ -231,6 +232,7 @@ impl Charged {
             fee: self.fee,
             tax: self.tax,
             refunds: Vec::new(),
+            till: None,
         }
     }
 }

@@ -38,11 +38,12 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             if payment.status == Status::Funding {
                 state.deadlines.insert(payment.deadline, Due::Payment(*id));
             }
-            let (payer, merchant, amount, mandate) = (
+            let (payer, merchant, amount, mandate, asked) = (
                 payment.payer.expect("an approved payment has a payer"),
                 payment.merchant,
                 payment.amount,
                 payment.mandate,
+                payment.asks_on_phone(),
             );
             for leg in &payment.legs {
                 if leg.state == LegState::Held {
@@ -59,7 +60,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
                 .add(moment, amount);
             let payer = state.subscribers.expect_mut(payer);
             payer.spent.add(moment, amount);
-            if mandate.is_none() {
+            if asked {
                 payer.pin_failures = 0;
             }
         }
@@ -116,15 +117,19 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &PaymentEvent) {
             payment.status = Status::Captured;
             (payment.captured, payment.fee, payment.tax) = (*amount, *fee, *tax);
             payment.captured_on = Some(moment.date);
-            let (merchant, mandate, rest) = (
+            let (merchant, mandate, rest, till) = (
                 payment.merchant,
                 payment.mandate,
                 payment.amount.minus(*amount),
+                payment.till,
             );
             let approved_on = payment.approved_on.unwrap_or(moment.date);
             state.post(entry);
             give_limits_back(state, merchant, payer, mandate, approved_on, rest);
             state.touched(moment, *id);
+            if let Some(till) = till {
+                state.terminals.took(till.terminal, *amount);
+            }
             if !billed.is_zero() {
                 state
                     .subscribers
@@ -223,6 +228,7 @@ fn requested(state: &mut State, moment: &Moment, event: &PaymentEvent) {
         deadline,
         veto,
         decline,
+        till,
         ..
     } = event
     else {
@@ -258,10 +264,11 @@ fn requested(state: &mut State, moment: &Moment, event: &PaymentEvent) {
         tax: Amount::ZERO,
         refunds: Vec::new(),
         changed_at: moment.now,
+        till: *till,
     };
     state.payments.insert(*id, payment);
     state.touched(moment, *id);
-    if decline.is_none() && mandate.is_none() {
+    if decline.is_none() && super::asks_on_phone(*mandate, *till) {
         state.deadlines.insert(*deadline, Due::Payment(*id));
         state.opened_prompt(moment, *merchant);
         if let (Some(payer), None) = (payer, veto) {
@@ -281,7 +288,7 @@ fn requested(state: &mut State, moment: &Moment, event: &PaymentEvent) {
 /// A prompted payment no longer waits for an answer.
 fn close_prompt(state: &mut State, id: PaymentId) {
     let payment = state.payments.get(&id).expect("an answered payment exists");
-    if payment.status != Status::AwaitingApproval || payment.mandate.is_some() {
+    if payment.status != Status::AwaitingApproval || !payment.asks_on_phone() {
         return;
     }
     let (deadline, merchant, payer) = (payment.deadline, payment.merchant, payment.payer);
@@ -354,7 +361,7 @@ fn ended(
 }
 
 /// What was approved on `date` and did not go to the merchant no longer counts.
-fn give_limits_back(
+pub(super) fn give_limits_back(
     state: &mut State,
     merchant: MerchantId,
     payer: SubscriberId,

@@ -24,10 +24,12 @@ mod end;
 mod evolve;
 mod refund;
 mod request;
+mod tapped;
 
 use minicbor::{Decode, Encode};
 
 pub use charged::Charged;
+pub use tapped::asks_on_phone;
 
 pub(crate) use approve::approve;
 pub(crate) use capture::{capture, due_capture};
@@ -36,6 +38,7 @@ pub(crate) use end::{cancel, due_payment, end_all_of, refuse};
 pub(crate) use evolve::{evolve, leg_settled, refund_completed};
 pub(crate) use refund::refund;
 pub(crate) use request::{repeated, request};
+pub(crate) use tapped::{Tapped, tapped, undone};
 
 use crate::{
     Answer, Decision, Event,
@@ -51,6 +54,7 @@ use crate::{
     money::Amount,
     risk::Veto,
     state::State,
+    till::TillRef,
     time::{BusinessDate, Moment, Timestamp},
 };
 
@@ -179,6 +183,9 @@ pub struct Payment {
     /// When an event last changed it or one of its refunds.
     #[n(23)]
     pub changed_at: Timestamp,
+    /// Set if it came from a till.
+    #[n(24)]
+    pub till: Option<TillRef>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -500,6 +507,9 @@ pub enum PaymentEvent {
         /// Keyed hash of merchant and reference, for those who search.
         #[n(13)]
         reference_hash: Option<u64>,
+        /// Set if it came from a till; from level 4.
+        #[n(14)]
+        till: Option<TillRef>,
     },
     /// Approved on the phone or under a mandate; the internal shares are held.
     #[n(1)]

@@ -114,7 +114,7 @@ pub(crate) fn request(
     Ok((Answer::Payment(Ok(facts)), recorded))
 }
 
-fn new_payment(
+pub(super) fn new_payment(
     state: &State,
     moment: &Moment,
     payer: Option<&Subscriber>,
@@ -150,10 +150,11 @@ fn new_payment(
         tax: Amount::ZERO,
         refunds: Vec::new(),
         changed_at: moment.now,
+        till: None,
     }
 }
 
-fn requested(state: &State, payment: &Payment, reference_hash: Option<u64>) -> Event {
+pub(super) fn requested(state: &State, payment: &Payment, reference_hash: Option<u64>) -> Event {
     Event::Payment(PaymentEvent::Requested {
         id: payment.id,
         merchant: payment.merchant,
@@ -169,6 +170,7 @@ fn requested(state: &State, payment: &Payment, reference_hash: Option<u64>) -> E
         decline: payment.decline,
         rules_version: state.rules.version,
         reference_hash,
+        till: payment.till,
     })
 }
 

@@ -167,6 +167,8 @@ pub enum Step {
     Approval,
     /// A merchant charges under a mandate.
     Charge,
+    /// A phone was held to a till and nobody is asked.
+    Tap,
     /// A merchant asks for a mandate.
     MandatePrompt,
     /// The payer signed a mandate.
@@ -181,7 +183,10 @@ impl Step {
 
     /// Money would move now or after the prompt.
     pub fn moves_money(self) -> bool {
-        matches!(self, Self::Prompt | Self::Approval | Self::Charge)
+        matches!(
+            self,
+            Self::Prompt | Self::Approval | Self::Charge | Self::Tap
+        )
     }
 }
 

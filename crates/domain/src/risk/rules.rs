@@ -91,6 +91,17 @@ pub struct Rules {
     pub open_payments: u32,
     #[n(25)]
     pub four_eyes: FourEyes,
+    /// Most that a till takes without asking the payer; [`Rules::TAP_LIMIT`] until somebody sets it, from level 4.
+    #[n(26)]
+    pub tap_limit: Option<Amount>,
+}
+
+impl Rules {
+    pub const TAP_LIMIT: Amount = Amount::clamped(30_000);
+
+    pub fn tap_limit(&self) -> Amount {
+        self.tap_limit.unwrap_or(Self::TAP_LIMIT)
+    }
 }
 
 impl Default for Rules {
@@ -128,6 +139,7 @@ impl Default for Rules {
                 client_keys: true,
                 unblocking: true,
             },
+            tap_limit: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     session::EndedSessions,
     state::Numbered,
     subscriber::Subscriber,
+    till::{Exchange, Exchanges},
     time::Timestamp,
 };
 
@@ -211,6 +212,22 @@ impl Container for Repeats {
 
     fn take(&mut self, (at, key, body, answer): Self::Thing) -> Result<(), &'static str> {
         once(self.restore(at, key, body, answer))
+    }
+}
+
+impl Container for Exchanges {
+    type Thing = (Timestamp, Exchange);
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn write<E>(&self, out: &mut Writer<'_, E>) -> Result<(), E> {
+        self.iter().try_for_each(|exchange| out.thing(exchange))
+    }
+
+    fn take(&mut self, (at, exchange): Self::Thing) -> Result<(), &'static str> {
+        once(self.restore(at, exchange))
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     idempotency::Repeats,
     ids::{
         DeviceId, EffectId, EnrolmentId, LotId, MandateId, OperatorId, PaymentId, ProposalId,
-        RefundId,
+        RefundId, StoreId, TerminalId, TokenId,
     },
     ledger::Book,
     mandate::Mandate,
@@ -40,7 +40,9 @@ use crate::{
     session::EndedSessions,
     state::{Numbered, Settings, State},
     subscriber::{Device, Enrolment, Subscriber},
+    till::{Exchanges, Store, Terminal},
     time::Timestamp,
+    token::Token,
 };
 
 /// Why bytes are no state.
@@ -179,6 +181,10 @@ sections! {
     15 EndedSessions: EndedSessions = ended_sessions;
     16 Deadlines: Deadlines = deadlines;
     17 SealedDays: Vec<SealedDay> = sealed_days;
+    18 Tokens: Sequence<TokenId, Token> = tokens.by_id;
+    19 Stores: Sequence<StoreId, Store> = terminals.stores;
+    20 Terminals: Sequence<TerminalId, Terminal> = terminals.by_id;
+    21 Exchanges: Exchanges = exchanges;
 }
 
 /// What there is one of, and how many things there are of everything else.
@@ -473,6 +479,15 @@ impl State {
                     return Err(StoredError::Misfit { section: 1, why });
                 }
                 self.numbers.insert(number, subscriber.id, among);
+            }
+        }
+        for (section, alone) in [
+            (18, self.tokens.make_indexes()),
+            (20, self.terminals.make_indexes()),
+        ] {
+            if !alone {
+                let why = "two of them are found by one hash";
+                return Err(StoredError::Misfit { section, why });
             }
         }
         for enrolment in self.enrolments.values() {

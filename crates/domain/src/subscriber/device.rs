@@ -22,6 +22,7 @@ use crate::{
     state::State,
     subscriber::PhoneEvent,
     time::{DAY, HOUR, Moment, Timestamp},
+    token::{self, SuspendedBy},
 };
 
 /// How long a further device waits to be let in.
@@ -182,7 +183,13 @@ fn stop(
             return Err(DeviceRefusal::NotFound);
         }
     }
-    if known?.status != DeviceStatus::Removed {
+    let known = known?;
+    if known.status == DeviceStatus::Active {
+        // Whoever has it may have the card in it as well.
+        let by = SuspendedBy::PhoneRemoved;
+        events.extend(token::suspend_all(state, known.subscriber, by));
+    }
+    if known.status != DeviceStatus::Removed {
         events.push(Event::Device(DeviceEvent::Removed { device: target }));
     }
     Ok(DeviceStatus::Removed)

@@ -22,6 +22,7 @@ use crate::{
     mandate::{EndedBy, MandateEvent, MandateStatus},
     state::State,
     time::Moment,
+    token::{self, SuspendedBy},
 };
 
 /// One row, checked and sealed at the edge.
@@ -225,6 +226,11 @@ fn added(subscriber: SubscriberId, generation: u32, row: LineRow) -> Event {
 fn update(state: &State, holder: &Subscriber, row: &LineRow, events: &mut Vec<Event>) {
     let profile = (row.profile_hash != holder.profile_hash).then(|| row.profile.clone());
     if holder.line().holder_may_differ(&row.line) {
+        events.extend(token::suspend_all(
+            state,
+            holder.id,
+            SuspendedBy::LineChanged,
+        ));
         for id in active_mandates(state, holder) {
             events.push(Event::Mandate(MandateEvent::Suspended { id }));
         }

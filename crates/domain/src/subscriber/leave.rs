@@ -16,6 +16,7 @@ use crate::{
     money::Amount,
     state::State,
     time::Moment,
+    token,
 };
 
 /// Ends what stands, and says what moves. `lots_with_holds`: the payments that hold on lots end before this does.
@@ -34,6 +35,7 @@ pub(crate) fn leave(
     });
     events.extend(mandates.map(|id| Event::Mandate(MandateEvent::Ended { id: *id, by })));
     remove_devices(holder, events);
+    events.extend(token::end_all(state, holder.id));
     let mut entry = Entry::default();
     let cash = Account::SubscriberCash(holder.id);
     entry.and(

@@ -19,4 +19,5 @@ mod projection;
 mod properties;
 mod races;
 mod refund;
+mod tills;
 mod vetoes;

@@ -226,6 +226,7 @@ impl Shadow {
             deadline,
             veto,
             decline,
+            till,
             ..
         } = event
         else {
@@ -239,15 +240,23 @@ impl Shadow {
         let shadow_merchant = self.merchant(recorded_merchant, moment);
         let payer = payer.and_then(|payer| state.subscribers.get(payer));
         let was = decline.or(*veto);
-        if let Some(mandate) = mandate.and_then(|id| state.mandates.get(&id)) {
-            let payer = mandate
-                .approved_at
-                .and(mandate.payer)
-                .and_then(|id| state.subscribers.get(id));
+        let mandate = mandate.and_then(|id| state.mandates.get(&id));
+        if mandate.is_some() || till.is_some_and(|till| !till.prompted) {
+            let payer = match mandate {
+                Some(mandate) => mandate
+                    .approved_at
+                    .and(mandate.payer)
+                    .and_then(|id| state.subscribers.get(id)),
+                None => payer,
+            };
             let shadow_payer = payer.map(|payer| self.subscriber(payer, &rules, moment));
-            let shadow_mandate = self.mandate(mandate, moment);
+            let shadow_mandate = mandate.map(|mandate| self.mandate(mandate, moment));
+            let step = match mandate {
+                Some(_) => Step::Charge,
+                None => Step::Tap,
+            };
             let facts = Facts {
-                step: Step::Charge,
+                step,
                 moment,
                 rules: &rules,
                 merchant: &shadow_merchant,
@@ -255,7 +264,7 @@ impl Shadow {
                 has_device: true,
                 amount: *amount,
                 for_other: false,
-                mandate: Some(&shadow_mandate),
+                mandate: shadow_mandate.as_ref(),
             };
             let decided = match &shadow_payer {
                 None => Err(Veto::MandateNotActive),
@@ -276,7 +285,7 @@ impl Shadow {
                         moment,
                         *id,
                         payer,
-                        Some(mandate.id),
+                        mandate.map(|mandate| mandate.id),
                         (*amount, was),
                         &shares,
                     );

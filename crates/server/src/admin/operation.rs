@@ -239,6 +239,9 @@ impl Outcome {
             Done::RulesSet(version) => json!({"outcome": "done", "version": version}),
             Done::Proposed(id) => json!({"outcome": "proposed", "proposal": id.show(ids)}),
             Done::Rejected => json!({"outcome": "rejected"}),
+            Done::StoreAdded(id) => json!({"outcome": "done", "store": id.show(ids)}),
+            Done::TerminalAdded(id) => json!({"outcome": "done", "terminal": id.show(ids)}),
+            Done::TokenIssued(id) => json!({"outcome": "done", "token": id.show(ids)}),
         };
         let members = match value {
             Value::Object(members) => members,
@@ -298,6 +301,14 @@ pub fn problem(refusal: OperatorRefusal) -> Problem {
         OperatorRefusal::ChangedMeanwhile => (
             StatusCode::CONFLICT,
             "it was changed meanwhile; look again and ask anew",
+        ),
+        OperatorRefusal::NotYet => (
+            StatusCode::CONFLICT,
+            "not every node knows this yet; ask again when all of them run this release",
+        ),
+        OperatorRefusal::NumberTaken => (
+            StatusCode::CONFLICT,
+            "a token has this number already; ask again for another one",
         ),
     };
     Problem::new(status, refusal.code(), detail)

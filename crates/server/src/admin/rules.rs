@@ -53,6 +53,10 @@ const RULES: &[(&str, Rule)] = &[
         Rule::Amount(|r| &mut r.reduced_daily_limit),
     ),
     (
+        "tap_limit",
+        Rule::Amount(|r| r.tap_limit.get_or_insert(Rules::TAP_LIMIT)),
+    ),
+    (
         "number_age_days",
         Count(|r| &mut r.number_age_days, 0, 3_650),
     ),

@@ -230,6 +230,29 @@ async fn words(
             words
         }
         Operation::ImportBalance(row) => format!("{name} of {}", row.subscriber.show(ids)),
+        Operation::AddStore {
+            merchant: id,
+            acceptor,
+            ..
+        } => format!("{name} {acceptor} of {}", merchant(*id).await?),
+        Operation::AddTerminal { store, code, .. } => {
+            format!("{name} {code} in {}", store.show(ids))
+        }
+        Operation::SetTerminal {
+            terminal,
+            limit,
+            blocked,
+        } => format!(
+            "{name} {}: {} per payment{}",
+            terminal.show(ids),
+            amount::show(*limit, currency),
+            if *blocked { ", blocked" } else { "" }
+        ),
+        Operation::IssueToken { subscriber, .. } => format!("{name} to {}", subscriber.show(ids)),
+        Operation::SuspendToken(token)
+        | Operation::ResumeToken(token)
+        | Operation::EndToken(token)
+        | Operation::ReplaceToken { token, .. } => format!("{name} {}", token.show(ids)),
         Operation::RepeatEffect(id) | Operation::PayEffectToBalance(id) => {
             format!("{name} {}", show_effect(node, *id))
         }

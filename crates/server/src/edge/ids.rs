@@ -2,7 +2,7 @@
 
 use paytone_domain::ids::{
     ClientKeyId, DeviceId, EndpointId, EnrolmentId, LotId, MandateId, MerchantId, OperatorId,
-    PaymentId, ProposalId, RefundId, SubscriberId,
+    PaymentId, ProposalId, RefundId, StoreId, SubscriberId, TerminalId, TokenId,
 };
 use paytone_journal::PublicIds;
 
@@ -49,6 +49,9 @@ public! {
     OperatorId "opr";
     ProposalId "prp";
     EndpointId "whk";
+    TokenId "tok";
+    StoreId "sto";
+    TerminalId "ter";
 }
 
 /// `enr_` and 32 hexadecimal digits: unguessable by itself.

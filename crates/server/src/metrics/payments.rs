@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use paytone_domain::{
     Event, State,
     ids::PaymentId,
-    payment::{Ending, PaymentEvent, Status},
+    payment::{Ending, PaymentEvent, Status, asks_on_phone},
     risk::Veto,
     time::{Moment, Timestamp},
 };
@@ -170,6 +170,7 @@ impl Payments {
                 mandate,
                 veto,
                 decline,
+                till,
                 ..
             } => {
                 tally.requested += 1;
@@ -181,7 +182,7 @@ impl Payments {
                         tally.outcomes[Outcome::Vetoed as usize] += 1;
                         tally.vetoes[*reason as usize] += 1;
                     }
-                    if mandate.is_none() {
+                    if asks_on_phone(*mandate, *till) {
                         let waiting = Waiting {
                             since: moment.now,
                             vetoed: veto.is_some(),

@@ -12,6 +12,7 @@ use paytone_domain::{
     operator::OperatorEvent,
     payment::{Payment, PaymentEvent, Refund, Status},
     subscriber::LineEvent,
+    till::TillEvent,
 };
 use paytone_engine::Batch;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -352,6 +353,9 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
             | OperatorEvent::PhoneReset { .. }
             | OperatorEvent::GrantImported { .. } => None,
         },
+        Event::Till(TillEvent::Undone { given_back, .. }) => {
+            given_back.as_ref().map(|given_back| &given_back.entry)
+        }
         Event::Initialized { .. }
         | Event::Device(_)
         | Event::Enrolment(_)
@@ -367,6 +371,8 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
         | Event::KeyringChanged { .. }
         | Event::LevelActivated { .. }
         | Event::Archive(_)
+        | Event::Token(_)
+        | Event::Till(_)
         | Event::DaySealed(_) => None,
     }
 }

@@ -18,7 +18,7 @@
 //!
 //! **Invariant:** keys are wiped when they go and never printed; cryptograms are compared in constant time.
 //!
-//! **Not here:** whether a counter was seen before ([`window`] only judges what it is given), where keys are kept.
+//! **Not here:** whether a counter was seen before, where keys are kept.
 
 pub mod chip_data;
 pub mod cipher;
@@ -29,7 +29,6 @@ pub mod key;
 pub mod phone;
 pub mod results;
 pub mod version;
-pub mod window;
 
 pub use chip_data::ChipData;
 pub use cryptogram::{CardKeys, IssuerAnswer};
@@ -38,4 +37,3 @@ pub use key::Key;
 pub use phone::{Phone, Tap};
 pub use results::{CvmResults, Tvr};
 pub use version::Version;
-pub use window::Window;

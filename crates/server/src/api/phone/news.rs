@@ -461,7 +461,7 @@ impl<'a> Look<'a> {
         match prompt {
             PromptRef::Payment(id) => {
                 let payment = PaymentSeen::of(self.known, payer, id)?;
-                let prompted = self.known.payment(id)?.codes.is_some();
+                let prompted = self.known.payment(id)?.asks_on_phone();
                 prompted.then(|| payment.status.name())
             }
             PromptRef::Mandate(id) => Some(self.state.mandates.get(&id)?.status.name()),

@@ -49,7 +49,8 @@ pub enum Asked {
         amount: Amount,
         whose: Whose,
         text: Sealed,
-        codes: [u8; 3],
+        /// None at a till: the phone itself was there.
+        codes: Option<[u8; 3]>,
         created_at: Timestamp,
         deadline: Timestamp,
     },
@@ -80,7 +81,7 @@ impl Asked {
             PromptRef::Payment(id) => {
                 let payment = known.payment(id)?;
                 let unseen = payment.veto.is_some() || payment.decline.is_some();
-                if payment.payer != Some(payer) || unseen {
+                if payment.payer != Some(payer) || unseen || !payment.asks_on_phone() {
                     return None;
                 }
                 Some(Self::Payment {
@@ -89,7 +90,7 @@ impl Asked {
                     amount: payment.amount,
                     whose: payment.whose,
                     text: payment.text.clone(),
-                    codes: payment.codes?.choices(),
+                    codes: payment.codes.map(|codes| codes.choices()),
                     created_at: payment.created_at,
                     deadline: payment.deadline,
                 })
@@ -254,7 +255,7 @@ pub async fn show(node: &Node, asked: &Asked, payer: Payer) -> Result<Prompt, Pr
                     payer,
                     &card,
                     text.description,
-                    *codes,
+                    codes.as_ref().map_or(&[], |codes| &codes[..]),
                     *created_at,
                     *deadline,
                 )
@@ -284,7 +285,7 @@ pub async fn show(node: &Node, asked: &Asked, payer: Payer) -> Result<Prompt, Pr
                     payer,
                     &card,
                     text.description,
-                    *codes,
+                    codes,
                     *created_at,
                     *deadline,
                 )
@@ -328,7 +329,7 @@ fn by_merchant(
     payer: Payer,
     card: &MerchantCard,
     purpose: String,
-    codes: [u8; 3],
+    codes: &[u8],
     created_at: Timestamp,
     deadline: Timestamp,
 ) -> Prompt {

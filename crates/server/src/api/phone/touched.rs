@@ -8,7 +8,7 @@ use paytone_domain::{
     ids::{DeviceId, EffectId, LotId, MandateId, PaymentId, SubscriberId},
     mandate::MandateEvent,
     operator::OperatorEvent,
-    payment::PaymentEvent,
+    payment::{PaymentEvent, asks_on_phone},
     subscriber::{DeviceEvent, LineEvent, PhoneEvent},
 };
 use paytone_engine::Batch;
@@ -125,16 +125,19 @@ impl Touched {
             | Event::KeyringChanged { .. }
             | Event::LevelActivated { .. }
             | Event::Archive(_)
+            | Event::Token(_)
+            | Event::Till(_)
             | Event::DaySealed(_) => {}
         }
     }
 
     fn payment(&mut self, event: &PaymentEvent) {
         let (id, happened) = match event {
-            // One without codes was never a prompt: a charge under a mandate.
-            PaymentEvent::Requested { id, codes, .. } => match codes {
-                Some(_) => (id, ASKED),
-                None => (id, MOVED),
+            PaymentEvent::Requested {
+                id, mandate, till, ..
+            } => match asks_on_phone(*mandate, *till) {
+                true => (id, ASKED),
+                false => (id, MOVED),
             },
             PaymentEvent::Approved { id, .. }
             | PaymentEvent::Ended { id, .. }

@@ -18,6 +18,7 @@ pub use money::key as account_key;
 use jiff::tz::TimeZone;
 use paytone_domain::{
     Actor, Event,
+    till::TillEvent,
     time::{MINUTE, Moment},
 };
 use paytone_engine::Batch;
@@ -130,6 +131,10 @@ impl Tables {
             Event::Phone(event) => self.phone(at, event),
             Event::Merchant(event) => self.merchant(at, event)?,
             Event::Operator(event) => self.operator(at, event)?,
+            Event::Till(TillEvent::Undone {
+                given_back: Some(given_back),
+                ..
+            }) => self.fee_given_back(at, given_back)?,
             // Of these, lists and reports show nothing.
             Event::Enrolment(_)
             | Event::Client(_)
@@ -141,6 +146,8 @@ impl Tables {
             | Event::KeyringChanged { .. }
             | Event::LevelActivated { .. }
             | Event::Archive(_)
+            | Event::Token(_)
+            | Event::Till(_)
             | Event::DaySealed(_) => {}
         }
         Ok(())

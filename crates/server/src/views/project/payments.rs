@@ -4,7 +4,8 @@ use paytone_domain::{
     funding::{Share, Source},
     ids::{EffectId, SubscriberId},
     money::Amount,
-    payment::{CaptureMode, Ending, PaymentEvent, RefundStatus, Status, Whose},
+    payment::{CaptureMode, Ending, PaymentEvent, RefundStatus, Status, Whose, asks_on_phone},
+    till::GivenBack,
 };
 use serde_json::{Value, json};
 
@@ -164,6 +165,15 @@ impl Tables {
         Ok(())
     }
 
+    /// A reversal at a till leaves no fee.
+    pub(super) fn fee_given_back(&mut self, at: &At<'_>, back: &GivenBack) -> Result<(), Misfit> {
+        let payment = self.changed_payment(back.payment.0)?;
+        payment.fee -= back.fee.minor();
+        payment.tax -= back.tax.minor();
+        self.post(at, "fee given back", Some(back.payment), &back.entry);
+        Ok(())
+    }
+
     fn requested(&mut self, at: &At<'_>, event: &PaymentEvent) {
         let PaymentEvent::Requested {
             id,
@@ -172,8 +182,8 @@ impl Tables {
             amount,
             whose,
             capture,
-            codes,
             mandate,
+            till,
             deadline,
             veto,
             decline,
@@ -209,7 +219,7 @@ impl Tables {
             .to_owned(),
             reference_hash: reference_hash.map(column),
             mandate: mandate.map(|mandate| column(mandate.0)),
-            prompted: flag(reached && payer.is_some() && codes.is_some()),
+            prompted: flag(reached && payer.is_some() && asks_on_phone(*mandate, *till)),
             date,
             hour: at.hour,
             created_at: at.now,

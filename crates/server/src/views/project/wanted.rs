@@ -8,6 +8,7 @@ use paytone_domain::{
     operator::OperatorEvent,
     payment::PaymentEvent,
     subscriber::{DeviceEvent, LineEvent},
+    till::TillEvent,
 };
 use paytone_engine::Batch;
 
@@ -88,6 +89,10 @@ impl Tables {
                     | OperatorEvent::CashImported { .. }
                     | OperatorEvent::GrantImported { .. } => {}
                 },
+                Event::Till(TillEvent::Undone {
+                    given_back: Some(given_back),
+                    ..
+                }) => self.payments.want(given_back.payment.0),
                 Event::Initialized { .. }
                 | Event::Enrolment(_)
                 | Event::Phone(_)
@@ -101,6 +106,8 @@ impl Tables {
                 | Event::KeyringChanged { .. }
                 | Event::LevelActivated { .. }
                 | Event::Archive(_)
+                | Event::Token(_)
+                | Event::Till(_)
                 | Event::DaySealed(_) => {}
             }
         }

@@ -5,24 +5,29 @@
 //!
 //! **Invariant:** a counter that was taken once is never taken again.
 //!
-//! **Not here:** what a refusal means. The window is data: whoever decides keeps it, and takes the counter together with the decision.
+//! **Not here:** what a refusal means, and when a counter is taken: together with the decision it came for.
+
+use minicbor::{Decode, Encode};
+
+/// How far above the highest a counter may be.
+pub const AHEAD: u16 = 1_000;
 
 /// The counters a card has used: the highest, and which of the 64 before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Window {
     /// The highest so far; 0 if none.
+    #[n(0)]
     pub highest: u16,
     /// Bit `n` stands for `highest - 1 - n`.
+    #[n(1)]
     pub seen: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CounterError {
-    #[error("the counter was seen before")]
+    /// It was seen before.
     Replayed,
-    #[error("the counter is too far behind")]
     TooOld,
-    #[error("the counter is too far ahead")]
     TooFarAhead,
 }
 
