@@ -11,7 +11,9 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use paytone_domain::{
     Event, State,
+    archive::ArchiveEvent,
     stored::{Chunk, Restoring},
+    time::Timestamp,
 };
 use paytone_engine::{Batch, Core, digest};
 use paytone_journal::{Hash, Row, verify_chain};
@@ -32,6 +34,11 @@ const GOLDEN: &[(&str, &str)] = &[
     (
         "level-2",
         "2c74e5eb405ec749eb70ecb82eaa851ef92157693b41a72d40cb93c5c90a6844",
+    ),
+    // Payments and idempotency keys leave memory, and payments come back.
+    (
+        "level-3",
+        "b301d78ffd389e769d350a6e7a574b51c19e5bdd9dcf982e13570bf8138b084a",
     ),
 ];
 
@@ -58,10 +65,46 @@ fn the_golden_journals_know_every_kind_of_event() {
 }
 
 #[test]
+fn in_the_journal_of_level_3_payments_and_keys_leave_often_and_payments_come_back() {
+    let batches = read("level-3");
+    let batches = batches
+        .iter()
+        .map(|row| Batch::decode(&row.body).expect("a batch"));
+    let (mut payments, mut keys, mut back) = (0, 0, 0);
+    for event in batches
+        .flat_map(|batch| batch.items)
+        .flat_map(|item| item.events)
+    {
+        match event {
+            Event::Archive(ArchiveEvent::Evicted {
+                payments: left,
+                keys_before,
+                ..
+            }) => {
+                payments += left.len();
+                keys += usize::from(keys_before > Timestamp::default());
+            }
+            Event::Archive(ArchiveEvent::Recalled { .. }) => back += 1,
+            _ => {}
+        }
+    }
+    assert!(
+        payments > 100 && keys > 50 && back > 10,
+        "{payments} {keys} {back}"
+    );
+}
+
+#[test]
 fn any_world_replays_to_the_state_it_lived_in() {
-    for seed in 0..6 {
+    for seed in 0..12 {
         let mut scenario = Scenario::begin(seed);
+        scenario.archives = seed % 2 == 1;
         scenario.live(600);
+        assert_eq!(
+            scenario.state().archive.evictions > 0,
+            scenario.archives,
+            "seed {seed}"
+        );
         let replayed = replayed(scenario.rows());
         assert_eq!(
             hex(&digest(&replayed)),
@@ -178,6 +221,7 @@ fn write(name: &str) {
     // Of many worlds the one that knows most.
     let lived = (0..100).map(|seed| {
         let mut scenario = Scenario::begin(seed);
+        scenario.archives = true;
         scenario.live(2_500);
         scenario
     });

@@ -3,11 +3,15 @@
 //!
 //! **Not here:** anything checked. Tests look at the rows it leaves and at the state it ends with.
 
+mod archiving;
 mod steps;
+
+use std::collections::BTreeMap;
 
 use paytone_domain::{
     Actor, Answer, Command, State,
     approval::{Evidence, SignatureCheck},
+    archive::{ArchiveCommand, Closed, QUIET},
     funding::{EffectCommand, EffectOutcome, EffectState, SourceKind},
     grant::{ExpiredRefund, Origin, Scope},
     idempotency::Repeat,
@@ -49,6 +53,9 @@ pub struct Scenario {
     rows: Vec<Row>,
     /// Now and then a day is sealed, with a made-up signature.
     pub seals_days: bool,
+    /// Now and then what is over leaves memory, and something comes back.
+    pub archives: bool,
+    left: BTreeMap<PaymentId, Closed>,
 }
 
 impl Scenario {
@@ -61,6 +68,8 @@ impl Scenario {
             keys: 0,
             rows: Vec::new(),
             seals_days: true,
+            archives: false,
+            left: BTreeMap::new(),
         };
         scenario.staff();
         scenario.merchants();
@@ -75,6 +84,9 @@ impl Scenario {
     pub fn live(&mut self, steps: usize) {
         for _ in 0..steps {
             self.step();
+            if self.archives && self.draw(12) == 0 {
+                self.archive();
+            }
             if self.draw(3) == 0 {
                 self.seal();
                 let pause = match self.draw(40) {
@@ -116,6 +128,9 @@ impl Scenario {
     }
 
     pub fn decide(&mut self, actor: Actor, command: Command) -> Answer {
+        let mut command = command;
+        // No key here was ever used before.
+        command.say_checked(self.core.state().repeats.left_before());
         self.core.decide(actor, 0, command)
     }
 
