@@ -9,7 +9,7 @@ mod level;
 mod sealing;
 mod snapshots;
 pub mod stand_in_bank;
-mod trimming;
+pub mod trimming;
 
 use std::{sync::Arc, time::Duration};
 

@@ -15,17 +15,27 @@ const PAUSE: Duration = Duration::from_secs(60 * 60);
 /// After the start, which has enough to do.
 const FIRST: Duration = Duration::from_secs(60);
 
-pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
+pub async fn run(node: Arc<Node>, stopping: watch::Receiver<bool>) {
+    run_after(FIRST, PAUSE, node, stopping).await;
+}
+
+/// The same, first looking after another while, and then as often as that.
+pub async fn run_after(
+    first: Duration,
+    between: Duration,
+    node: Arc<Node>,
+    mut stopping: watch::Receiver<bool>,
+) {
     if node.config.journal.keep_days == 0 {
         return;
     }
-    let mut pause = FIRST;
+    let mut pause = first;
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
-        pause = PAUSE;
+        pause = between;
         // Of several nodes the one that leads trims, once it has shown that it does.
         if !node.engine.may_act() {
             continue;

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use private_postgres::Cluster;
 use serde_json::{Value, json};
 
 use crate::site::Site;
@@ -27,7 +28,10 @@ struct Lived {
 
 /// Money came three times, with a snapshot after the first and the second.
 fn lived() -> Lived {
-    let site = Site::running();
+    lived_in(Site::running())
+}
+
+fn lived_in(site: Site) -> Lived {
     let lines = site.write(
         "lines.csv",
         &format!("number,activated,kind,status,name\n{MEI},2020-01-31,prepaid,active,Mei\n"),
@@ -201,4 +205,31 @@ fn cut_off_after_the_export_it_goes_on_and_never_believes_a_file_unread() {
     lived.site.stop();
     lived.site.run(&["verify"]).done();
     assert_eq!(exports(&lived.site).len(), 1, "what was only begun is gone");
+}
+
+#[test]
+fn in_postgresql_rows_leave_the_table_and_are_read_from_their_exports() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let database = url.rsplit('/').next().expect("a database");
+    let mut lived = lived_in(Site::running_with(&format!("[store]\nurl = {url:?}\n")));
+    let (exported, removed, through) = trimmed(&lived);
+    assert_eq!((exported, removed), (through, through));
+    let first = cluster.sql(database, "SELECT min(seq) FROM paytone.journal");
+    assert_eq!(first.trim(), (through + 1).to_string());
+    let (site, early) = (&mut lived.site, lived.early.clone());
+    assert_eq!(balance(site, &early), "50.00");
+    site.kill();
+    // Without a snapshot a start takes the exports.
+    cluster.sql(database, "DELETE FROM paytone.snapshots");
+    site.serve();
+    assert_eq!(balance(site, &early), "50.00");
+    assert_eq!(balance(site, &now()), "56.00");
+    trim(site).refused("no_snapshot");
+    site.stop();
+    let verified = site.run(&["verify"]).done().out;
+    assert!(verified.contains("of exports"), "{verified}");
+    std::fs::remove_dir_all(site.path("data/exports")).expect("removed");
+    let told = site.serve_in_vain();
+    told.refused(&format!("rows 1 to {through}"));
 }

@@ -18,6 +18,7 @@ mod operations;
 mod process;
 #[path = "../support/mod.rs"]
 mod support;
+mod trimming;
 mod wire;
 
 use std::sync::{
@@ -26,7 +27,10 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
-use paytone_domain::money::Amount;
+use paytone_domain::{
+    money::Amount,
+    operator::{Operation, Role},
+};
 use private_postgres::Cluster;
 use tokio::{
     sync::{mpsc, watch},
@@ -48,6 +52,8 @@ const KILLS_IN_POSTGRES: u64 = 4;
 /// Most answers between two kills.
 const ANSWERS: u64 = 400;
 const CLIENTS_PER_SHOP: usize = 3;
+/// Who trims journals.
+const OPERATOR: &str = "ann";
 const PIN: &str = "284617";
 /// What each payer has at first, in minor units.
 const OPENING: i64 = 100_000_000;
@@ -85,6 +91,13 @@ impl World {
             rules.payment_limit = Amount::clamped(OPENING);
             rules.daily_limit = Amount::clamped(OPENING);
             rules.monthly_limit = Amount::clamped(OPENING);
+        })
+        .await;
+        let password = paytone::admin::password::seal(&test.node.keyring, process::PASSWORD);
+        test.operate(Operation::AddOperator {
+            name: OPERATOR.to_owned(),
+            role: Role::Admin,
+            password: password.expect("a password"),
         })
         .await;
         let mut shops = Vec::new();

@@ -34,8 +34,12 @@ pub struct Place {
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paytone"));
     command.kill_on_drop(true).stdin(Stdio::null());
+    command.env("PAYTONE_PASSWORD", PASSWORD);
     command
 }
+
+/// Of the operator that each world has.
+pub const PASSWORD: &str = "correct horse battery";
 
 impl Settings {
     /// A node on the data that is in `folder` or in a database already, at any free port.
@@ -131,14 +135,18 @@ impl Settings {
         }
     }
 
+    /// Begins another command, which talks to the node that runs.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = binary();
+        command.args(arguments).arg("--config").arg(&self.0);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the binary starts")
+    }
+
     /// What another command says of the node that runs, as JSON.
     pub async fn run(&self, arguments: &[&str]) -> serde_json::Value {
-        let told = binary()
-            .args(arguments)
-            .arg("--config")
-            .arg(&self.0)
-            .output();
-        let told = told.await.expect("the binary starts");
+        let told = self.begin(arguments).wait_with_output();
+        let told = told.await.expect("it ends");
         assert!(told.status.success(), "{arguments:?}: {told:?}");
         serde_json::from_slice(&told.stdout).expect("JSON")
     }

@@ -7,6 +7,7 @@ mod metrics;
 mod overload;
 mod status;
 mod traces;
+mod trimming;
 
 /// A number in use.
 const ALICE: &str = "+8613800138000";

@@ -119,7 +119,8 @@ impl TestNode {
         Self::start_in(folder, in_postgres(cluster), |_| {}).await
     }
 
-    async fn start_in(folder: TempDir, store: Store, change: impl FnOnce(&mut Config)) -> Self {
+    /// On what is in a folder already, and in a database.
+    pub async fn start_in(folder: TempDir, store: Store, change: impl FnOnce(&mut Config)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let mut config = Config {
