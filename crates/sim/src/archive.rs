@@ -17,7 +17,7 @@ use paytone_domain::{
     idempotency::{OldAnswer, Recorded},
     ids::{PaymentId, RefundId, RepeatKey},
     payment::ClientPaymentRefusal,
-    time::{HOUR, Timestamp},
+    time::{HOUR, Moment, Timestamp},
 };
 use paytone_engine::Batch;
 
@@ -53,12 +53,85 @@ pub struct Leaving {
     number: u64,
 }
 
+impl Leaving {
+    /// What may leave now.
+    pub fn of(state: &State, moment: &Moment) -> Self {
+        let copies = state.oldest_closed(moment, QUIET, COPIES);
+        let before = moment.now.plus(-QUIET);
+        let (answers, keys_before) = state.repeats.oldest(before, COPIES);
+        Self {
+            copies,
+            answers,
+            keys_before,
+            number: state.archive.evictions + 1,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.copies.is_empty() && self.answers.is_empty()
+    }
+
+    /// Once they are on the disk.
+    pub fn evict(&self) -> ArchiveCommand {
+        let payments = self.copies.iter();
+        let payments = payments.map(|copy| (copy.payment.id, copy.payment.changed_at));
+        ArchiveCommand::Evict {
+            number: self.number,
+            payments: payments.collect(),
+            keys_before: self.keys_before,
+        }
+    }
+}
+
 impl Disk {
-    fn write_all(&mut self, leaving: &Leaving) {
-        leaving.copies.iter().for_each(|copy| self.write(copy));
+    pub fn write_all(&mut self, leaving: &Leaving) {
+        self.write_payments(leaving);
         for old in &leaving.answers {
             self.keys.insert(old.key, old.clone());
         }
+    }
+
+    pub fn write_payments(&mut self, leaving: &Leaving) {
+        leaving.copies.iter().for_each(|copy| self.write(copy));
+    }
+
+    /// Forgets copies that are newer than those that are about to be written, as a bug may.
+    pub fn forget_newer(&mut self, leaving: &Leaving) {
+        for copy in &leaving.copies {
+            self.payments.remove(&copy.payment.id);
+        }
+    }
+
+    pub fn old_answer(&self, key: RepeatKey) -> Option<&OldAnswer> {
+        self.keys.get(&key)
+    }
+
+    /// Holds what a batch that is to be taken in next says of the archive against what is here and what left.
+    pub fn check(&self, state: &State, left: &Left, batch: &Batch) -> Checked {
+        for event in batch.items.iter().flat_map(|item| &item.events) {
+            for copy in state.leaving(event) {
+                let id = copy.payment.id;
+                require(
+                    self.copy(id).as_ref() == Some(&copy),
+                    Check::Archive,
+                    || format!("{id:?} left and is not on the disk as it was: {copy:?}"),
+                )?;
+            }
+            for old in state.leaving_keys(event) {
+                require(
+                    self.keys.get(&old.key) == Some(&old),
+                    Check::Archive,
+                    || format!("a key left and is not on the disk as it was: {old:?}"),
+                )?;
+            }
+            if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
+                let left = left.get(copy.payment.id);
+                require(left == Some(copy), Check::Archive, || {
+                    format!("{copy:?} came back, {left:?} had left")
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn write(&mut self, copy: &Closed) {
@@ -72,12 +145,12 @@ impl Disk {
         }
     }
 
-    fn copy(&self, id: PaymentId) -> Option<Closed> {
+    pub fn copy(&self, id: PaymentId) -> Option<Closed> {
         let bytes = self.payments.get(&id)?;
         Closed::decode(bytes).ok()
     }
 
-    fn find(&self, gone: Gone) -> Option<Closed> {
+    pub fn find(&self, gone: Gone) -> Option<Closed> {
         match gone {
             Gone::Payment(id) => self.copy(id),
             Gone::Refund(id) => self.copy(*self.refunds.get(&id)?),
@@ -188,7 +261,7 @@ impl World {
                 let Some(life) = self.process.as_ref().map(|process| process.life) else {
                     return Ok(());
                 };
-                if leaving.copies.is_empty() && leaving.answers.is_empty() {
+                if leaving.is_empty() {
                     return Ok(());
                 }
                 if self.mutation == Some(Mutation::EvictBeforeWritten) {
@@ -323,30 +396,8 @@ impl World {
     /// Holds what a durable batch says of the archive against the disk and against what left. To be asked before the follower
     /// takes the batch in.
     pub fn check_archive(&self, batch: &Batch) -> Checked {
-        for event in batch.items.iter().flat_map(|item| &item.events) {
-            for copy in self.follower.state.leaving(event) {
-                let id = copy.payment.id;
-                require(
-                    self.disk.copy(id).as_ref() == Some(&copy),
-                    Check::Archive,
-                    || format!("{id:?} left and is not on the disk as it was: {copy:?}"),
-                )?;
-            }
-            for old in self.follower.state.leaving_keys(event) {
-                require(
-                    self.disk.keys.get(&old.key) == Some(&old),
-                    Check::Archive,
-                    || format!("a key left and is not on the disk as it was: {old:?}"),
-                )?;
-            }
-            if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
-                let left = self.follower.left.get(copy.payment.id);
-                require(left == Some(copy), Check::Archive, || {
-                    format!("{copy:?} came back, {left:?} had left")
-                })?;
-            }
-        }
-        Ok(())
+        self.disk
+            .check(&self.follower.state, &self.follower.left, batch)
     }
 }
 
@@ -355,16 +406,7 @@ pub fn decided(process: &mut Process, ask: ArchiveAsk) -> Told {
     let Process { pipeline, left, .. } = process;
     match ask {
         ArchiveAsk::Look => {
-            let state = pipeline.state();
-            let copies = state.oldest_closed(pipeline.moment(), QUIET, COPIES);
-            let before = pipeline.moment().now.plus(-QUIET);
-            let (answers, keys_before) = state.repeats.oldest(before, COPIES);
-            Told::Leaving(Box::new(Leaving {
-                copies,
-                answers,
-                keys_before,
-                number: state.archive.evictions + 1,
-            }))
+            Told::Leaving(Box::new(Leaving::of(pipeline.state(), pipeline.moment())))
         }
         ArchiveAsk::Evict {
             number,

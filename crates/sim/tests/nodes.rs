@@ -26,19 +26,31 @@ fn found_by(mutation: nodes::Mutation) -> &'static [Check] {
         ],
         Mutation::GoOnAfterWentBack | Mutation::SkipUnknownEvents => &[Check::Journal],
         Mutation::FollowerMissesEvent => &[Check::Differs],
+        Mutation::EvictBeforeWritten
+        | Mutation::ForgetKeysOfEviction
+        | Mutation::OverwriteNewerCopies => &[Check::Archive],
+        Mutation::SkipKeyLookup => &[Check::Keys],
     }
 }
 
 #[test]
 fn fixed_seeds_find_nothing_and_the_lead_changes_hands() {
-    let mut take_overs = 0;
+    let (mut take_overs, mut evictions, mut recalled) = (0, 0, 0);
     for seed in SEEDS {
         match nodes::run(seed, STEPS, None) {
-            Ok(report) => take_overs += report.take_overs,
+            Ok(report) => {
+                take_overs += report.take_overs;
+                evictions += report.evictions;
+                recalled += report.recalled;
+            }
             Err(failure) => panic!("{failure}"),
         }
     }
     assert!(take_overs > 50, "the lead changed hands {take_overs} times");
+    assert!(
+        evictions > 50 && recalled > 20,
+        "{evictions} evictions, {recalled} payments came back"
+    );
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 
-use paytone_domain::{Actor, Answer, Command, Event, State, time::Timestamp};
+use paytone_domain::{
+    Actor, Answer, Command, Event, State,
+    archive::{ArchiveCommand, Gone},
+    time::Timestamp,
+};
 use paytone_engine::{
     Answered, Batch, Core, LeadNote, Pipeline, Says, digest_of_part,
     leadership::{Glance, Input, Leadership, Options, Output, Role, Uptime, glance},
@@ -11,25 +15,45 @@ use paytone_journal::{
     AppendError, ChainVerifier, Journal, JournalReader, MemoryJournal, Row, Tip,
 };
 
-use super::Mutation;
-use crate::{process::now as at_once, random::Random};
+use super::{
+    Mutation,
+    archiving::{Looked, told_before},
+};
+use crate::{
+    archive::{Disk, Leaving},
+    process::now as at_once,
+    random::Random,
+};
 
 pub const TAKE_OVER_MS: i64 = 2_000;
 const BATCH_ITEMS: usize = 6;
 
-/// One request, by its number; a read has no command.
-pub type Asked = (usize, Option<(Actor, Command)>);
+/// What waits for a node.
+pub enum Asked {
+    /// A request, by its number, with what the edge found; a read has no command.
+    Client(usize, Option<(Actor, Command)>, Looked),
+    /// Of the archiver, or so that something that left is there for what comes next.
+    Archive(ArchiveCommand),
+}
 
 /// What leaves a node: of which request, and what a read saw.
 #[derive(Clone, Debug)]
 pub enum Told {
     Answer(usize, Answer),
-    /// Payments and merchants.
+    /// Payments that there ever were, and merchants.
     Seen {
         request: usize,
         by_leader: bool,
         counts: (usize, usize),
     },
+    /// What a request is about has left memory, and was not there at that engine time.
+    Gone(usize, Gone, Timestamp),
+    /// The edge is to look again.
+    Again(usize),
+    /// For the archiver: what may leave.
+    Leaving(Box<Leaving>),
+    /// For the archiver, which looks again whatever became of it.
+    Archived,
 }
 
 pub enum Phase {
@@ -77,6 +101,7 @@ pub struct Around<'w> {
     pub journal: &'w MemoryJournal,
     pub random: &'w mut Random,
     pub mutation: Option<Mutation>,
+    pub disk: &'w Disk,
 }
 
 fn rows(journal: &MemoryJournal, after: u64) -> Vec<Row> {
@@ -91,7 +116,8 @@ pub fn end(journal: &MemoryJournal) -> Option<Tip> {
 }
 
 pub fn seen(state: &State) -> (usize, usize) {
-    (state.payments.len(), state.merchants.len())
+    let ever = usize::try_from(state.next_numbers()[0]).unwrap_or(usize::MAX);
+    (ever, state.merchants.len())
 }
 
 impl Node {
@@ -168,12 +194,15 @@ impl Node {
     /// Answers the reads among the first `most` that wait; whoever wanted something decided is told to ask elsewhere.
     fn reads(&mut self, core: &Core, most: usize) -> Vec<Answered<Told>> {
         let position = core.tip().map_or(0, |tip| tip.seq);
-        let reads = self
-            .inbox
-            .drain(..most.min(self.inbox.len()))
-            .filter(|(_, command)| command.is_none());
+        let reads =
+            self.inbox
+                .drain(..most.min(self.inbox.len()))
+                .filter_map(|asked| match asked {
+                    Asked::Client(id, None, _) => Some(id),
+                    Asked::Client(_, Some(_), _) | Asked::Archive(_) => None,
+                });
         reads
-            .map(|(id, _)| Answered {
+            .map(|id| Answered {
                 answer: Told::Seen {
                     request: id,
                     by_leader: false,
@@ -391,18 +420,9 @@ impl Node {
             pipeline.note(self.note(Says::Lives));
         }
         while pipeline.room() > 0
-            && let Some((id, asked)) = self.inbox.pop_front()
+            && let Some(asked) = self.inbox.pop_front()
         {
-            let told = match asked {
-                Some((actor, command)) => {
-                    Told::Answer(id, pipeline.decide(actor, id as u64, command))
-                }
-                None => Told::Seen {
-                    request: id,
-                    by_leader: true,
-                    counts: seen(pipeline.state()),
-                },
-            };
+            let told = decided(&mut pipeline, around.disk, asked);
             if around.mutation == Some(Mutation::AnswerBeforeDurable) {
                 let position = pipeline.durable().map_or(0, |tip| tip.seq);
                 out.push(Answered {
@@ -417,6 +437,14 @@ impl Node {
                 pipeline.note(self.note(Says::Lives));
             }
             out.extend(pipeline.rest_on(told));
+        }
+        if self.leadership.may_act(now) && around.random.chance(3) && pipeline.room() > 0 {
+            let leaving = Leaving::of(pipeline.state(), pipeline.moment());
+            if around.mutation == Some(Mutation::EvictBeforeWritten) && !leaving.is_empty() {
+                let evict = Command::Archive(leaving.evict());
+                pipeline.decide(Actor::System, 0, evict);
+            }
+            out.extend(pipeline.rest_on(Told::Leaving(Box::new(leaving))));
         }
         if names_itself {
             pipeline.note(self.note(Says::Lives));
@@ -503,6 +531,33 @@ impl Node {
             }
             let row = rows(around.journal, here).into_iter().next()?;
             core.apply(&row).ok()?;
+        }
+    }
+}
+
+fn decided(pipeline: &mut Pipeline<Told>, disk: &Disk, asked: Asked) -> Told {
+    match asked {
+        Asked::Client(id, None, _) => Told::Seen {
+            request: id,
+            by_leader: true,
+            counts: seen(pipeline.state()),
+        },
+        Asked::Client(id, Some((actor, command)), looked) => {
+            if let Some(old) = looked.old {
+                let told = told_before(pipeline.state(), disk, &old);
+                return told.map_or(Told::Again(id), |told| Told::Answer(id, told));
+            }
+            let mut command = command;
+            command.say_checked(looked.checked);
+            let answer = pipeline.decide(actor, id as u64, command);
+            match answer.gone() {
+                Some(gone) => Told::Gone(id, gone, pipeline.moment().now),
+                None => Told::Answer(id, answer),
+            }
+        }
+        Asked::Archive(command) => {
+            pipeline.decide(Actor::System, 0, Command::Archive(command));
+            Told::Archived
         }
     }
 }

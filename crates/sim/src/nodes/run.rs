@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use paytone_domain::{
-    Actor, Answer, Command, LEVEL,
+    Actor, Answer, Command, Event, LEVEL, State,
+    archive::ArchiveEvent,
     idempotency::Repeat,
     ids::{
-        BodyHash, ClientKeyId, KeyringFingerprint, MerchantId, NumberHash, OperatorId, RepeatKey,
-        Sealed,
+        BodyHash, ClientKeyId, KeyringFingerprint, MerchantId, NumberHash, OperatorId, PaymentId,
+        RepeatKey, Sealed,
     },
     merchant::{MerchantLimits, PricePlan},
     money::{Amount, Currency},
@@ -20,10 +21,12 @@ use paytone_journal::{Journal, JournalReader, MemoryJournal, Row, memory::Fault}
 
 use super::{
     Mutation,
-    node::{Around, Node, Phase, TAKE_OVER_MS, Told, Why, end, seen},
+    archiving::Errand,
+    node::{Around, Asked, Node, Phase, TAKE_OVER_MS, Told, Why, end, seen},
 };
 use crate::{
     Failure,
+    archive::{Disk, Left},
     process::now as at_once,
     random::Random,
     violation::{Check, Checked, Violation, require},
@@ -47,6 +50,9 @@ pub struct Report {
     pub rows: u64,
     pub answers: u64,
     pub take_overs: u64,
+    /// How often something left memory, and how many payments came back.
+    pub evictions: u64,
+    pub recalled: u64,
     pub digest: [u8; 32],
 }
 
@@ -54,6 +60,8 @@ pub struct Report {
 enum Kind {
     /// Under a key: may be sent again, and has an amount of its own.
     Pay(Amount),
+    /// Of a payment that was told to be there; under a key as well.
+    Cancel,
     /// Sent once; what became of it may stay unknown.
     AddMerchant,
     /// Of a merchant that was told to be there.
@@ -87,13 +95,21 @@ impl End {
     }
 }
 
-struct World {
-    random: Random,
-    mutation: Option<Mutation>,
-    now: i64,
+pub struct World {
+    pub random: Random,
+    pub mutation: Option<Mutation>,
+    pub now: i64,
     step: u64,
     journal: MemoryJournal,
-    nodes: Vec<Node>,
+    pub nodes: Vec<Node>,
+    /// Of the archive, which all nodes share.
+    pub disk: Disk,
+    /// Between a node and the disk, and when it is done.
+    pub errands: Vec<(i64, usize, Errand)>,
+    left: Left,
+    recalled: u64,
+    /// Payments that somebody was told of.
+    payments: Vec<PaymentId>,
     requests: Vec<Request>,
     merchants: Vec<MerchantId>,
     /// Appends that are still on their way although whoever sent them hangs or is gone.
@@ -150,11 +166,16 @@ impl World {
             step: 0,
             journal: MemoryJournal::new(),
             nodes: (0..NODES).map(|rank| Node::new(rank as u32)).collect(),
+            disk: Disk::default(),
+            errands: Vec::new(),
+            left: Left::default(),
+            recalled: 0,
+            payments: Vec::new(),
             requests: Vec::new(),
             merchants: Vec::new(),
             late: Vec::new(),
             truth: Core::new(),
-            shown: BTreeMap::from([(0, (0, 0))]),
+            shown: BTreeMap::from([(0, seen(&State::default()))]),
             kept: None,
             lost_at: 0,
             ahead: Vec::new(),
@@ -230,6 +251,7 @@ impl World {
             journal: &self.journal,
             random: &mut self.random,
             mutation: self.mutation,
+            disk: &self.disk,
         };
         let out = turn(&mut self.nodes[place], &mut around);
         let differs = matches!(self.nodes[place].phase, Phase::Stopped(Why::Differs));
@@ -254,6 +276,7 @@ impl World {
         for (_, row) in due {
             drop(at_once(self.journal.clone().append(&row)));
         }
+        self.errands()?;
         let place = self.random.below(NODES);
         self.with_node(place, Node::turn)
     }
@@ -268,8 +291,10 @@ impl World {
         self.requests.len() - 1
     }
 
-    fn deliver(&mut self, place: usize, id: usize) {
-        let asked = (id, self.requests[id].asks.clone());
+    pub fn deliver(&mut self, place: usize, id: usize) {
+        let asks = self.requests[id].asks.clone();
+        let looked = self.look(place, asks.as_ref());
+        let asked = Asked::Client(id, asks, looked);
         let node = &mut self.nodes[place];
         node.inbox.push_back(asked);
         // Of those who ask a node that hangs, who has waited longest gives up.
@@ -283,7 +308,7 @@ impl World {
             return;
         }
         let first = self.merchants.first().copied();
-        let id = match self.random.below(10) {
+        let id = match self.random.below(13) {
             0..=3 => {
                 let Some(merchant) = first else { return };
                 let amount = Amount::clamped(self.requests.len() as i64 + 1);
@@ -324,10 +349,28 @@ impl World {
                 self.ask(Kind::Name, Some((actor, command)))
             }
             7 => self.ask(Kind::Read, None),
+            8 | 9 => {
+                // Often one of long ago.
+                let place = self.random.below(self.payments.len());
+                let (Some(id), Some(merchant)) = (self.payments.get(place).copied(), first) else {
+                    return;
+                };
+                let repeat = Repeat::new(
+                    RepeatKey(self.random.bytes()),
+                    BodyHash(self.random.bytes()),
+                );
+                let command = PaymentCommand::Cancel {
+                    merchant,
+                    id,
+                    repeat,
+                };
+                let actor = Actor::Client(merchant, ClientKeyId(1));
+                self.ask(Kind::Cancel, Some((actor, Command::Payment(command))))
+            }
             _ => {
                 let id = self.random.below(self.requests.len());
                 match self.requests.get(id).map(|request| &request.kind) {
-                    Some(Kind::Pay(_)) => id,
+                    Some(Kind::Pay(_) | Kind::Cancel) => id,
                     _ => return,
                 }
             }
@@ -424,10 +467,20 @@ impl World {
         let after = self.truth.tip().map_or(0, |tip| tip.seq);
         let rows = at_once(self.journal.clone().read(after, usize::MAX, usize::MAX));
         for row in rows.and_then(Result::ok).unwrap_or_default() {
-            let batch = self.truth.apply(&row).map_err(|error| Violation {
+            let wrong = |error: paytone_engine::BatchError| Violation {
                 check: Check::Journal,
                 detail: error.to_string(),
-            })?;
+            };
+            let batch = Batch::decode(&row.body).map_err(wrong)?;
+            self.disk.check(self.truth.state(), &self.left, &batch)?;
+            for event in batch.items.iter().flat_map(|item| &item.events) {
+                self.left.add(self.truth.state().leaving(event));
+                if let Event::Archive(ArchiveEvent::Recalled { copy }) = event {
+                    self.left.returned(copy.payment.id);
+                    self.recalled += 1;
+                }
+            }
+            let batch = self.truth.apply(&row).map_err(wrong)?;
             self.shown.insert(row.seq, seen(self.truth.state()));
             self.note(format!(
                 "row {} epoch {}: {} items {:?}",
@@ -477,6 +530,19 @@ impl World {
                 })
             }
             Told::Answer(id, answer) => self.heard(place, id, answer, position),
+            Told::Gone(id, gone, as_of) => {
+                self.fetches(place, id, gone, as_of);
+                Ok(())
+            }
+            Told::Again(id) => {
+                self.deliver(place, id);
+                Ok(())
+            }
+            Told::Leaving(leaving) => {
+                self.writes(place, leaving);
+                Ok(())
+            }
+            Told::Archived => Ok(()),
         }
     }
 
@@ -486,17 +552,23 @@ impl World {
             format!("node {place} answered at {position} when {durable} is durable")
         })?;
         match &self.requests[id].kind {
-            Kind::Pay(_) => {
+            Kind::Pay(_) | Kind::Cancel => {
                 if let Some(told) = &self.requests[id].told {
                     require(*told == answer, Check::Keys, || {
                         format!("node {place}: {told:?} became {answer:?}")
                     })?;
                 }
                 if let Answer::Payment(Ok(facts)) = &answer {
-                    let is_there = self.truth.state().payments.contains_key(&facts.id);
+                    let is_there = self.truth.state().payments.contains_key(&facts.id)
+                        || self.left.get(facts.id).is_some();
                     require(is_there, Check::Answered, || {
                         format!("node {place} told of {facts:?}, which is not in the journal")
                     })?;
+                    if self.requests[id].told.is_none()
+                        && matches!(self.requests[id].kind, Kind::Pay(_))
+                    {
+                        self.payments.push(facts.id);
+                    }
                 }
             }
             Kind::AddMerchant => {
@@ -545,7 +617,7 @@ impl World {
             self.turn()?;
         }
         let mut amounts: BTreeMap<i64, u32> = BTreeMap::new();
-        for payment in self.truth.state().payments.values() {
+        for payment in self.left.whole(self.truth.state()).payments.values() {
             *amounts.entry(payment.amount.minor()).or_default() += 1;
         }
         for request in &self.requests {
@@ -683,6 +755,8 @@ impl World {
             rows: self.truth.tip().map_or(0, |tip| tip.seq),
             answers: self.answers,
             take_overs: self.truth.tip().map_or(0, |tip| tip.epoch),
+            evictions: self.truth.state().archive.evictions,
+            recalled: self.recalled,
             digest: digest(self.truth.state()),
         }
     }
