@@ -39,6 +39,7 @@ pub struct Config {
     pub limits: Limits,
     pub telemetry: Telemetry,
     pub webhooks: Webhooks,
+    pub till: Till,
     pub bank: Option<Bank>,
     pub witness: Witness,
     /// Settled once, when the journal begins.
@@ -221,6 +222,101 @@ pub struct Webhooks {
     pub allow_http: bool,
 }
 
+/// Tokens that this node issues, and where tills connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Till {
+    /// Digits that the numbers of tokens begin with; empty for none.
+    pub range: String,
+    /// The issuer's keys, sealed under the keyring.
+    pub key_file: PathBuf,
+    /// ISO 4217 number of the currency.
+    pub currency_number: String,
+    /// Connections of all links.
+    pub connections: usize,
+    /// Requests of one connection under way at once.
+    pub in_flight: usize,
+    /// After so long without a message the other side is asked whether it is there.
+    pub idle_seconds: u64,
+    pub links: Vec<TillLink>,
+}
+
+impl Default for Till {
+    fn default() -> Self {
+        Self {
+            range: String::new(),
+            key_file: PathBuf::from("paytone-issuer-keys.toml"),
+            currency_number: "156".to_owned(),
+            connections: 10_000,
+            in_flight: 256,
+            idle_seconds: 120,
+            links: Vec::new(),
+        }
+    }
+}
+
+/// One place where an acquirer or terminals connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TillLink {
+    pub name: String,
+    pub listen: SocketAddr,
+    #[serde(default = "plain")]
+    pub dialect: String,
+    #[serde(default = "two")]
+    pub length: String,
+    #[serde(default)]
+    pub length_counts_itself: bool,
+    #[serde(default)]
+    pub header: String,
+    #[serde(default)]
+    pub sign_on_first: bool,
+    /// Card acceptors whose terminals may use it; all if there is none.
+    #[serde(default)]
+    pub acceptors: Vec<String>,
+    /// How long its terminals wait for an answer.
+    #[serde(default = "thirty")]
+    pub answer_seconds: u32,
+    #[serde(default)]
+    pub certificate: PathBuf,
+    #[serde(default)]
+    pub key: PathBuf,
+    #[serde(default)]
+    pub authority: PathBuf,
+}
+
+impl TillLink {
+    /// In the plainest dialect.
+    pub fn new(name: &str, listen: SocketAddr) -> Self {
+        Self {
+            name: name.to_owned(),
+            listen,
+            dialect: plain(),
+            length: two(),
+            length_counts_itself: false,
+            header: String::new(),
+            sign_on_first: false,
+            acceptors: Vec::new(),
+            answer_seconds: thirty(),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+            authority: PathBuf::new(),
+        }
+    }
+}
+
+fn plain() -> String {
+    "1987-ascii".to_owned()
+}
+
+fn two() -> String {
+    "two".to_owned()
+}
+
+fn thirty() -> u32 {
+    30
+}
+
 /// Who keeps sealed days outside the operator's databases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -279,6 +375,7 @@ impl Default for Config {
             limits: Limits::default(),
             telemetry: Telemetry::default(),
             webhooks: Webhooks::default(),
+            till: Till::default(),
             bank: None,
             witness: Witness::default(),
             begin: Begin::default(),

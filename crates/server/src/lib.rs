@@ -11,6 +11,7 @@
 //! | [`import`] | lines and balances from files |
 //! | [`pages`] | what people look at |
 //! | [`metrics`], [`telemetry`] | how the node is, in figures, logs and traces |
+//! | [`pos`] | tills: ISO 8583 over TCP |
 //! | [`views`] | SQL tables derived from the journal |
 //! | [`past`] | what the books were at another moment |
 //! | [`proof`] | each business date under a signed root that witnesses keep |
@@ -42,6 +43,7 @@ pub mod metrics;
 pub mod node;
 pub mod pages;
 pub mod past;
+pub mod pos;
 pub mod proof;
 pub mod service;
 pub mod snapshots;

@@ -45,6 +45,7 @@ use crate::{
     import::Imports,
     metrics::{self, Metrics},
     past::LookBacks,
+    pos::{IssuerKeys, KeyFileError, Tills},
     snapshots::{self, SnapshotLog},
     start_up::{Doing, StartUp, Step},
     stores::Stores,
@@ -74,6 +75,7 @@ pub struct Node {
     /// Idempotency keys that have left memory.
     pub keys: Keys,
     pub webhooks: Webhooks,
+    pub tills: Tills,
     /// Merchants' requests under way.
     pub under_way: UnderWay,
     /// What one client or phone may have under way.
@@ -143,6 +145,8 @@ pub enum StartError {
     Replay(#[from] paytone_engine::ReplayError),
     #[error("setting {setting}: {why}")]
     Setting { setting: &'static str, why: String },
+    #[error("the issuer's keys: {0}")]
+    IssuerKeys(#[from] KeyFileError),
     #[error(transparent)]
     Webhooks(#[from] WebhooksError),
     #[error(transparent)]
@@ -190,6 +194,10 @@ impl Node {
         crate::memory::reserve(config.limits.reserve_mib);
         let code_channel = code_channel(&config, demo)?;
         let keyring = Keyring::load(&config.keyring)?;
+        let tills = Tills {
+            keys: IssuerKeys::load(&config.till.key_file, &keyring)?,
+            ..Tills::default()
+        };
         let stores = Stores::of(&config)?;
         let cluster = Cluster::open(&config)?;
         let journal = stores.journal().await?;
@@ -270,6 +278,7 @@ impl Node {
             archive,
             keys: Keys::behind(left_before),
             webhooks,
+            tills,
             under_way: UnderWay::default(),
             shares,
             metrics: Arc::clone(&metrics),

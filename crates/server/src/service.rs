@@ -21,6 +21,7 @@ use crate::{
     http::{self, Served},
     metrics,
     node::{Node, StartError, Started},
+    pos::{LinkError, Links},
     start_up::{Doing, Front, StartUp, Tells},
     webhooks,
     workers::Workers,
@@ -34,6 +35,8 @@ const HANDED_OVER: Duration = Duration::from_millis(300);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
+    #[error(transparent)]
+    Link(#[from] LinkError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -63,6 +66,8 @@ pub struct Service {
     /// For the other nodes.
     listening: Option<Listening>,
     metrics: Option<Served>,
+    /// For tills.
+    links: Links,
     workers: Workers,
     webhooks: JoinHandle<()>,
     signals: Signals,
@@ -128,6 +133,11 @@ async fn serve_metrics(node: &Arc<Node>, front: Front) -> Result<Served, Service
 }
 
 impl Service {
+    /// Where tills connect, by the links' names.
+    pub fn links(&self) -> &[(String, SocketAddr)] {
+        &self.links.addresses
+    }
+
     /// Where `/metrics` is, if anywhere but on the admin socket.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().map(|served| served.address)
@@ -177,6 +187,7 @@ impl Service {
         let served = http::serve_counted(listener, router, limits, open);
         let served = served.map_err(|error| ServiceError::listening(node.config.listen, &error))?;
         early.close().await;
+        let links = Links::open(&node).await?;
         let metrics = match metrics_front {
             Some(front) => Some(serve_metrics(&node, front).await?),
             None => None,
@@ -189,6 +200,7 @@ impl Service {
             socket,
             listening,
             metrics,
+            links,
             workers,
             webhooks,
             signals,
@@ -214,6 +226,7 @@ impl Service {
     pub async fn stop(self) {
         self.socket.close();
         self.node.news.close();
+        self.links.stop(PATIENCE).await;
         self.served.stop(PATIENCE).await;
         if let Some(metrics) = self.metrics {
             metrics.stop(PATIENCE).await;

@@ -20,6 +20,7 @@ mod session;
 mod snapshots;
 mod socket;
 mod subscribers;
+mod tills;
 mod words;
 mod worklist;
 
@@ -56,6 +57,7 @@ pub fn router() -> Router<Arc<Node>> {
         .merge(operators::router())
         .merge(merchants::router())
         .merge(subscribers::router())
+        .merge(tills::router())
         .merge(payments::router())
         .merge(rules::router())
         .merge(overview::router())

@@ -27,6 +27,8 @@ mod snapshot;
 mod stand_in_bank;
 mod store;
 mod subscriber;
+mod till;
+mod token;
 mod top;
 mod verify;
 mod views;
@@ -80,6 +82,10 @@ enum Command {
     Operator(Of<operator::Command>),
     /// Who is paid
     Merchant(Of<merchant::Command>),
+    /// Card numbers of the operator's own range, in subscribers' phones
+    Token(Of<token::Command>),
+    /// Stores, terminals and the issuer's keys; and a terminal and a phone to play with
+    Till(Of<till::Command>),
     /// The people behind the numbers
     Subscriber(Of<subscriber::Command>),
     /// Bring in lines and balances from files
@@ -181,6 +187,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::SignOut(reach) => operator::sign_out(&reach).await,
         Command::Operator(of) => operator::run(&of.reach, of.command).await,
         Command::Merchant(of) => merchant::run(&of.reach, of.command).await,
+        Command::Token(of) => token::run(&of.reach, of.command).await,
+        Command::Till(of) => till::run(&of.reach, of.command).await,
         Command::Subscriber(of) => subscriber::run(&of.reach, of.command).await,
         Command::Import(of) => import::run(&of.reach, of.command).await,
         Command::Payment(of) => payment::run(&of.reach, of.command).await,

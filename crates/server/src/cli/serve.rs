@@ -41,6 +41,9 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     if let Some(address) = service.metrics_address() {
         println!("metrics http://{address}/metrics");
     }
+    for (link, address) in service.links() {
+        println!("tills {link} {address}");
+    }
     let ended = service.wait().await;
     if let Ended::Engine(StopReason::WentBack(report)) = &ended {
         let kept = cluster::keep_report(&service.node.config, report);

@@ -203,6 +203,38 @@ const COMMENTS: &[(&str, &str)] = &[
         "Where each root is sent by POST until it is answered with success.",
     ),
     (
+        "till",
+        "Tokens in phones and the tills that take them; see docs/tills.md.",
+    ),
+    (
+        "till.range",
+        "Digits that the numbers of tokens begin with, 6 to 12 of the operator's own; empty for no tokens.",
+    ),
+    (
+        "till.key_file",
+        "The issuer's master keys, sealed under the keyring (`paytone till key add`).",
+    ),
+    (
+        "till.currency_number",
+        "ISO 4217 number of the currency, as messages name it.",
+    ),
+    (
+        "till.connections",
+        "Most connections of all links together.",
+    ),
+    (
+        "till.in_flight",
+        "Most requests of one connection under way at once; more are not read until some are answered.",
+    ),
+    (
+        "till.idle_seconds",
+        "After so long without a message the other side is asked whether it is there; after as long again it is cut off.",
+    ),
+    (
+        "till.links",
+        "Where acquirers and terminals connect: a `[[till.links]]` each, with `name`, `listen`, `dialect`, `length`, `header`,\n# `acceptors`, `answer_seconds`, and for TLS `certificate`, `key` and `authority`.",
+    ),
+    (
         "bank",
         "The bank that collects from subscribers' accounts. Without it `bank` is no source.",
     ),

@@ -27,6 +27,10 @@ pub enum Place {
     Refund,
     /// [`PaymentText`] of a mandate, under the merchant's key.
     Mandate,
+    /// A store's name, under the merchant's key.
+    StoreName,
+    /// A token's number, under the subscriber's key.
+    TokenNumber,
 }
 
 impl Place {
@@ -42,6 +46,8 @@ impl Place {
             Self::Payment => b"payment",
             Self::Refund => b"refund",
             Self::Mandate => b"mandate",
+            Self::StoreName => b"store name",
+            Self::TokenNumber => b"token number",
         }
     }
 }

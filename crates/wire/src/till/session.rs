@@ -37,6 +37,24 @@ impl Link {
             profile: Profile::of(dialect.version),
         })
     }
+
+    /// The bytes that answer `request` with `reply`, for whoever answers apart from the [`Session`].
+    pub fn answer(&self, request: &Request, reply: &Reply) -> Result<Vec<u8>, Error> {
+        // Only requests and advices become a `Request`, and they have answers.
+        let message = reply
+            .message(request, &self.profile)
+            .unwrap_or_else(|| Message::new(request.message.message_type));
+        self.framed(&message, &request.header)
+    }
+
+    fn framed(&self, message: &Message, header: &[u8]) -> Result<Vec<u8>, Error> {
+        let bytes = self.codec.encode(message)?;
+        let mut to = Vec::with_capacity(bytes.len() + 16);
+        self.framing
+            .answer(header, &bytes, &mut to)
+            .map_err(|_| Error::new(Path::End, Problem::TooLong))?;
+        Ok(to)
+    }
 }
 
 /// What came of a frame.
@@ -108,11 +126,7 @@ impl Session {
 
     /// The bytes that answer `request` with `reply`.
     pub fn answer(&self, request: &Request, reply: &Reply) -> Result<Vec<u8>, Error> {
-        // Only requests and advices become a `Request`, and they have answers.
-        let message = reply
-            .message(request, &self.link.profile)
-            .unwrap_or_else(|| Message::new(request.message.message_type));
-        self.framed(&message, &request.header)
+        self.link.answer(request, reply)
     }
 
     /// An echo of our own, to see whether the other side lives. `when` is MMDDhhmmss.
@@ -128,7 +142,7 @@ impl Session {
             message.set(24, "831");
         }
         let header = vec![0; self.link.framing.header_bytes()];
-        self.framed(&message, &header)
+        self.link.framed(&message, &header)
     }
 
     fn frame(&mut self, frame: Frame) -> Event {
@@ -238,21 +252,11 @@ impl Session {
         }
         let answer = reply
             .answer(message, &self.link.profile)
-            .and_then(|answer| self.framed(&answer, header).ok());
+            .and_then(|answer| self.link.framed(&answer, header).ok());
         match answer {
             Some(bytes) => Event::Answered { bytes, why },
             None => Event::Unreadable(unreadable),
         }
-    }
-
-    fn framed(&self, message: &Message, header: &[u8]) -> Result<Vec<u8>, Error> {
-        let bytes = self.link.codec.encode(message)?;
-        let mut to = Vec::with_capacity(bytes.len() + 16);
-        self.link
-            .framing
-            .answer(header, &bytes, &mut to)
-            .map_err(|_| Error::new(Path::End, Problem::TooLong))?;
-        Ok(to)
     }
 }
 

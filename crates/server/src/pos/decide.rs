@@ -1,0 +1,302 @@
+//! One request of a till: read, verified, decided, waited for, answered.
+
+use std::time::Duration;
+
+use paytone_domain::{
+    Actor, Answer, Command,
+    archive::Gone,
+    ids::{MessageKey, PaymentId, TerminalKey},
+    money::Amount,
+    payment::{CaptureMode, Status},
+    till::{TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
+};
+use paytone_engine::EngineError;
+use paytone_wire::{
+    iso8583::{Original, original::When},
+    till::{Code, Identity, Kind, Reply, Request, request::Transaction},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{chip, code, link::Open, terminals::Known, terminals::terminal_key, token};
+use crate::{
+    edge::{
+        short_hash::short_hash,
+        text::{self, PaymentText, Place},
+    },
+    node::Node,
+};
+
+/// Before the terminal gives up there must be time for the answer to travel.
+const MARGIN_SECONDS: u32 = 2;
+const LEAST_WAIT_SECONDS: u32 = 3;
+
+/// What `request` is answered. Always something: a terminal that hears nothing reverses.
+pub async fn answer(node: &Node, open: &Open, request: &Request) -> Reply {
+    match decide(node, open, request).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            tracing::warn!(%error, link = %open.name, "a till is told to try again");
+            Reply::new(Code::IssuerUnavailable)
+        }
+    }
+}
+
+async fn decide(node: &Node, open: &Open, request: &Request) -> Result<Reply, EngineError> {
+    let identity = &request.identity;
+    if !open.lets_in(&identity.merchant) {
+        return Ok(Reply::new(Code::NotAllowedForTerminal));
+    }
+    let terminal = terminal_key(&identity.merchant, &identity.terminal);
+    let known = match node.tills.seen.find(node, terminal).await {
+        Ok(Some(known)) => known,
+        Ok(None) => return Ok(refused(TillRefusal::UnknownTerminal)),
+        Err(super::terminals::SeenError::Engine(error)) => return Err(error),
+        Err(error) => {
+            tracing::error!(%error, "a store's name cannot be read");
+            return Ok(Reply::new(Code::Malfunction));
+        }
+    };
+    match (request.kind, request.transaction) {
+        (Kind::Authorization | Kind::Purchase, Transaction::Purchase) => {
+            tap(node, open, request, terminal, &known).await
+        }
+        (Kind::Reversal | Kind::ReversalAdvice, _) => undo(node, request, terminal, &known).await,
+        (Kind::PurchaseAdvice, Transaction::Purchase) => capture(node, request, terminal).await,
+        (Kind::Reconciliation, _) => close_shift(node, request, terminal).await,
+        (Kind::Authorization | Kind::Purchase | Kind::PurchaseAdvice, _)
+        | (Kind::AuthorizationAdvice | Kind::NetworkManagement, _) => {
+            Ok(Reply::new(Code::InvalidTransaction))
+        }
+    }
+}
+
+async fn tap(
+    node: &Node,
+    open: &Open,
+    request: &Request,
+    terminal: TerminalKey,
+    known: &Known,
+) -> Result<Reply, EngineError> {
+    let (Some(card), Some(amount)) = (&request.card, amount(request)) else {
+        return Ok(Reply::new(Code::InvalidAmount));
+    };
+    if request.currency.as_deref() != Some(&open.currency) {
+        return Ok(Reply::new(Code::InvalidAmount));
+    }
+    let verified = chip::verify(request, &node.tills.keys, &open.currency);
+    let reference = format!(
+        "{}/{:06}",
+        request.identity.terminal, request.identity.trace
+    );
+    let text = PaymentText {
+        description: known.store.to_string(),
+        reference: Some(reference),
+        asker_name: None,
+    };
+    let merchant = &known.merchant;
+    let wait = open.answer_seconds.saturating_sub(MARGIN_SECONDS);
+    let command = TillCommand::Tap(Box::new(TapRequest {
+        terminal,
+        key: identity_key(&request.identity),
+        original: own_key(request),
+        token: token::hash(&node.keyring, card.number()),
+        expires: card.expires.as_deref().and_then(|yymm| yymm.parse().ok()),
+        chip: verified
+            .as_ref()
+            .map(|known| known.chip)
+            .map_err(|why| *why),
+        amount,
+        capture: match request.kind {
+            Kind::Authorization => CaptureMode::Manual,
+            _ => CaptureMode::Automatic,
+        },
+        text: text::seal_payment(&merchant.key, merchant.subject, Place::Payment, &text),
+        reference_hash: None,
+        wait_seconds: wait.max(LEAST_WAIT_SECONDS),
+    }));
+    let mut answer = ask(node, command).await?;
+    if let TillAnswer::Waits(id) = answer {
+        answer = waited(node, id, Duration::from_secs(open.answer_seconds.into())).await?;
+    }
+    let mut reply = reply(node, answer);
+    if let Ok(verified) = &verified {
+        reply.issuer_authentication = verified.answer(reply.code.is_approval());
+    }
+    Ok(reply)
+}
+
+async fn undo(
+    node: &Node,
+    request: &Request,
+    terminal: TerminalKey,
+    known: &Known,
+) -> Result<Reply, EngineError> {
+    let Some(original) = &request.original else {
+        return Ok(Reply::new(Code::FormatError));
+    };
+    let merchant = &known.merchant;
+    let reason = "reversed at the till";
+    let command = TillCommand::Undo {
+        terminal,
+        key: identity_key(&request.identity),
+        original: original_key(&request.identity, original),
+        text: text::seal(&merchant.key, merchant.subject, Place::Refund, reason),
+    };
+    Ok(reply(node, ask(node, command).await?))
+}
+
+async fn capture(
+    node: &Node,
+    request: &Request,
+    terminal: TerminalKey,
+) -> Result<Reply, EngineError> {
+    let Some(amount) = amount(request) else {
+        return Ok(Reply::new(Code::InvalidAmount));
+    };
+    let Some(original) = &request.original else {
+        return Ok(refused(TillRefusal::OriginalNotFound));
+    };
+    let command = TillCommand::Capture {
+        terminal,
+        key: identity_key(&request.identity),
+        own: own_key(request),
+        original: original_key(&request.identity, original),
+        amount,
+    };
+    Ok(reply(node, ask(node, command).await?))
+}
+
+async fn close_shift(
+    node: &Node,
+    request: &Request,
+    terminal: TerminalKey,
+) -> Result<Reply, EngineError> {
+    let Some(totals) = request.totals else {
+        return Ok(Reply::new(Code::FormatError));
+    };
+    let total = |total: paytone_wire::till::request::Total| Total {
+        count: total.count,
+        minor: i64::try_from(total.amount).unwrap_or(i64::MAX),
+    };
+    let command = TillCommand::CloseShift {
+        terminal,
+        key: identity_key(&request.identity),
+        purchases: total(totals.debits),
+        reversals: total(totals.debit_reversals),
+    };
+    Ok(reply(node, ask(node, command).await?))
+}
+
+async fn ask(node: &Node, command: TillCommand) -> Result<TillAnswer, EngineError> {
+    let answered = node
+        .submit(Actor::Connector, Command::Till(command))
+        .await?;
+    match answered.answer {
+        Answer::Till(answer) => Ok(answer),
+        other => {
+            tracing::error!(answer = ?std::mem::discriminant(&other), "a till was answered with something else");
+            Ok(TillAnswer::Refused(TillRefusal::Busy))
+        }
+    }
+}
+
+/// Until somebody has answered, or the terminal waits no longer.
+async fn waited(node: &Node, id: PaymentId, most: Duration) -> Result<TillAnswer, EngineError> {
+    let until = Instant::now() + most;
+    let waiting = node.waiters.payments.wait(id);
+    loop {
+        let changed = waiting.changed();
+        let read = node.engine.read(move |state, _| {
+            let payment = state.payments.get(&id);
+            payment.map(|payment| payment.status)
+        });
+        let answer = match read.await?.answer {
+            None => TillAnswer::Archived(Gone::Payment(id)),
+            Some(Status::Authorized | Status::Captured) => TillAnswer::Approved(id),
+            Some(Status::AwaitingApproval | Status::Funding) => TillAnswer::Waits(id),
+            Some(status) => TillAnswer::Ended(id, status),
+        };
+        if !matches!(answer, TillAnswer::Waits(_)) || timeout_at(until, changed).await.is_err() {
+            return Ok(answer);
+        }
+    }
+}
+
+fn reply(node: &Node, answer: TillAnswer) -> Reply {
+    let mut reply = Reply::new(code::of_answer(answer));
+    reply.remark = code::remark(answer).map(str::to_owned);
+    let payment = match answer {
+        TillAnswer::Approved(id) => Some(id),
+        TillAnswer::Declined(id, _) | TillAnswer::Ended(id, _) => Some(id),
+        _ => None,
+    };
+    if let Some(id) = payment {
+        let drawn = node
+            .keyring
+            .derived_value("till answer", &id.0.to_be_bytes());
+        let digits = |bytes: &[u8], count: usize| {
+            let number = bytes
+                .iter()
+                .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+            format!("{:0count$}", number % 10_u64.pow(count as u32))
+        };
+        reply.reference = Some(digits(&drawn[..7], 12));
+        if reply.code.is_approval() {
+            reply.approval = Some(digits(&drawn[8..14], 6));
+        }
+    }
+    reply
+}
+
+fn refused(refusal: TillRefusal) -> Reply {
+    let answer = TillAnswer::Refused(refusal);
+    let mut reply = Reply::new(code::of_answer(answer));
+    reply.remark = code::remark(answer).map(str::to_owned);
+    reply
+}
+
+fn amount(request: &Request) -> Option<Amount> {
+    let minor = i64::try_from(request.amount?).ok()?;
+    Amount::new(minor).filter(|amount| !amount.is_zero())
+}
+
+/// What makes it the same message when it is sent again, over whatever connection.
+fn identity_key(identity: &Identity) -> MessageKey {
+    let Identity {
+        message_type,
+        merchant,
+        terminal,
+        trace,
+        date,
+        ..
+    } = identity;
+    MessageKey(short_hash(&[
+        b"till message\0",
+        &message_type.digits(),
+        merchant.as_bytes(),
+        b"\0",
+        terminal.as_bytes(),
+        b"\0",
+        &trace.to_be_bytes(),
+        date.as_bytes(),
+    ]))
+}
+
+/// What a reversal of `request` will name.
+fn own_key(request: &Request) -> MessageKey {
+    original_key(&request.identity, &Original::elements_of(request.message()))
+}
+
+fn original_key(identity: &Identity, original: &Original) -> MessageKey {
+    let (When::Transmitted(when) | When::Local(when)) = &original.when;
+    MessageKey(short_hash(&[
+        b"till original\0",
+        &original.message_type.original().digits(),
+        identity.merchant.as_bytes(),
+        b"\0",
+        identity.terminal.as_bytes(),
+        b"\0",
+        &original.trace.to_be_bytes(),
+        when.as_bytes(),
+    ]))
+}

@@ -1,0 +1,133 @@
+//! A shop with one terminal, and Alice with 5,000 yuan, a phone and a token.
+
+use std::net::SocketAddr;
+
+use paytone::{
+    config::TillLink,
+    edge::text::{self, Place},
+    node::random,
+    pos::{
+        IssuerKeys, Links,
+        player::{PhoneFile, Player},
+        terminal_key, token,
+    },
+};
+use paytone_domain::{
+    ids::{StoreId, SubscriberId, TokenId},
+    ledger::Account,
+    money::Amount,
+    operator::{Done, Operation},
+};
+use paytone_journal::Keyring;
+use paytone_wire::{emv::Phone as Card, till::terminal::Heard};
+
+use crate::{ALICE, support::TestNode};
+
+pub const ACCEPTOR: &str = "CORNER1";
+pub const TERMINAL: &str = "T0001";
+
+pub struct Scene {
+    pub test: TestNode,
+    pub alice: SubscriberId,
+    pub token: TokenId,
+    pub address: SocketAddr,
+    pub file: PhoneFile,
+    pub card: Card,
+    links: Links,
+}
+
+impl Scene {
+    pub async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// With some settings of the link changed.
+    pub async fn open_with(change: impl FnOnce(&mut TillLink)) -> Self {
+        let test = TestNode::start_with(|config| {
+            config.till.range = "88880012".to_owned();
+            config.till.key_file = config.keyring.with_file_name("issuer-keys.toml");
+            let keyring = Keyring::load(&config.keyring).expect("a keyring");
+            let path = &config.till.key_file;
+            let added = IssuerKeys::add(path, &keyring, 1, "visa-18", &random());
+            added.expect("an issuer key");
+            let mut link = TillLink::new("counter", SocketAddr::from(([127, 0, 0, 1], 0)));
+            change(&mut link);
+            config.till.links = vec![link];
+        })
+        .await;
+        let links = Links::open(&test.node).await.expect("the link opens");
+        let address = links.addresses[0].1;
+        let shop = test.merchant("Corner shops", 5411).await;
+        let alice = test.line(ALICE).await;
+        test.give_cash(alice, 500_000).await;
+        let directory = &test.node.directory;
+        let card = directory.merchant(shop.id, &test.node.subjects).await;
+        let card = card.expect("the keys are there").expect("a merchant");
+        let store = Operation::AddStore {
+            merchant: shop.id,
+            acceptor: ACCEPTOR.to_owned(),
+            name: text::seal(
+                &card.key,
+                card.subject,
+                Place::StoreName,
+                "The corner of Moon Street",
+            ),
+        };
+        assert_eq!(test.operate(store).await, Done::StoreAdded(StoreId(1)));
+        let terminal = Operation::AddTerminal {
+            store: StoreId(1),
+            key: terminal_key(ACCEPTOR, TERMINAL),
+            code: TERMINAL.to_owned(),
+            limit: Amount::clamped(200_000),
+        };
+        test.operate(terminal).await;
+        let drawn = token::draw(&test.node, alice).await.expect("a number");
+        let issue = Operation::IssueToken {
+            subscriber: alice,
+            new: drawn.new.clone(),
+        };
+        let Done::TokenIssued(token) = test.operate(issue).await else {
+            panic!("no token was issued");
+        };
+        let file: PhoneFile =
+            serde_json::from_value(drawn.personalisation()).expect("a phone's file");
+        let card = file.phone().expect("a phone");
+        Self {
+            test,
+            alice,
+            token,
+            address,
+            file,
+            card,
+            links,
+        }
+    }
+
+    pub async fn player(&self) -> Player {
+        let player = Player::connect(self.address, "1987-ascii", ACCEPTOR, TERMINAL);
+        player.await.expect("the link takes connections")
+    }
+
+    /// A tap on a connection of its own.
+    pub async fn tap(&mut self, minor: u64) -> Heard {
+        let mut player = self.player().await;
+        let bought = player.purchase(&self.file, &mut self.card, minor, false);
+        let (message, _) = bought.expect("chip data");
+        player.exchange(&message).await.expect("an answer")
+    }
+
+    pub async fn cash(&self) -> i64 {
+        let account = Account::SubscriberCash(self.alice);
+        let read = self
+            .test
+            .node
+            .engine
+            .read(move |state, _| state.book.available(account).minor());
+        read.await.expect("the engine runs").answer
+    }
+
+    pub async fn close(self) {
+        self.links.stop(crate::support::PATIENCE).await;
+        self.test.stop().await;
+    }
+}

@@ -1,0 +1,242 @@
+//! What terminals and customers do every day.
+
+use paytone_domain::operator::{Done, Operation};
+use paytone_wire::{
+    iso8583::MessageType,
+    till::{
+        Code,
+        request::{Total, Totals},
+    },
+};
+use tokio::time::timeout;
+
+use crate::{
+    ALICE, PIN, Scene,
+    support::{PATIENCE, Phone},
+};
+
+#[tokio::test]
+async fn a_tap_is_approved_with_the_issuers_cryptogram_and_the_phone_is_told_with_the_stores_name()
+{
+    let mut scene = Scene::open().await;
+    let phone = Phone::enrol(&scene.test, ALICE, PIN).await;
+    let mut events = phone.events(&scene.test).await;
+    let mut player = scene.player().await;
+    let bought = player.purchase(&scene.file, &mut scene.card, 1_250, false);
+    let (message, chip) = bought.expect("chip data");
+    let heard = player.exchange(&message).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved), "{:?}", heard.remark);
+    assert_eq!(heard.message_type, MessageType::new(210));
+    assert_eq!(heard.approval.as_ref().map(String::len), Some(6));
+    let authentication = heard.issuer_authentication.as_ref().expect("tag 91");
+    let right = scene.card.keys.verify_answer(&chip, authentication);
+    assert_eq!(right, Ok(true));
+    assert_eq!(scene.cash().await, 498_750);
+    let told = timeout(PATIENCE, events.next_of("payment"))
+        .await
+        .expect("news");
+    assert_eq!(told["amount"], "12.50");
+    assert_eq!(told["merchant"]["name"], "Corner shops");
+    assert_eq!(told["purpose"], "The corner of Moon Street", "{told}");
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_same_answer_and_a_copied_cryptogram_nothing() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let bought = player.purchase(&scene.file, &mut scene.card, 1_000, false);
+    let (message, _) = bought.expect("chip data");
+    let first = player.exchange(&message).await.expect("an answer");
+    assert_eq!(first.code, Some(Code::Approved));
+    // Over another connection, as a terminal that lost its own does.
+    let mut other = scene.player().await;
+    let repeat = other.terminal.repeat(&message);
+    let again = other.exchange(&repeat).await.expect("an answer");
+    assert!(again == first, "{again:?} after {first:?}");
+    let mut copied = message.clone();
+    copied.set(11, "000777");
+    let heard = other.exchange(&copied).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::SecurityViolation));
+    assert_eq!(scene.cash().await, 499_000);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn reversals_before_and_after_give_everything_back_once() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let buy = |player: &mut paytone::pos::player::Player, scene: &mut Scene| {
+        let bought = player.purchase(&scene.file, &mut scene.card, 2_000, false);
+        bought.expect("chip data").0
+    };
+    let paid = buy(&mut player, &mut scene);
+    let heard = player.exchange(&paid).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved));
+    for _ in 0..2 {
+        let reversal = player.at_the_moment(|terminal, now| terminal.reversal(&paid, now));
+        let heard = player.exchange(&reversal).await.expect("an answer");
+        assert_eq!(heard.code, Some(Code::Approved));
+        assert_eq!(heard.message_type, MessageType::new(430));
+        assert_eq!(scene.cash().await, 500_000);
+    }
+    let late = buy(&mut player, &mut scene);
+    let reversal = player.at_the_moment(|terminal, now| terminal.reversal(&late, now));
+    let heard = player.exchange(&reversal).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved));
+    let heard = player.exchange(&late).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Declined));
+    assert_eq!(heard.remark.as_deref(), Some("undone"));
+    assert_eq!(scene.cash().await, 500_000);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn above_the_tap_limit_the_till_waits_for_the_phone() {
+    let mut scene = Scene::open().await;
+    let phone = Phone::enrol(&scene.test, ALICE, PIN).await;
+    let mut events = phone.events(&scene.test).await;
+    let mut player = scene.player().await;
+    let bought = player.purchase(&scene.file, &mut scene.card, 60_000, false);
+    let (message, _) = bought.expect("chip data");
+    player.send(&message).await.expect("it is sent");
+    let prompt = timeout(PATIENCE, events.next_of("prompt"))
+        .await
+        .expect("a prompt");
+    assert_eq!(prompt["amount"], "600.00");
+    assert_eq!(prompt["purpose"], "The corner of Moon Street");
+    assert_eq!(
+        prompt["codes"],
+        serde_json::json!([]),
+        "the phone was there"
+    );
+    phone
+        .approve_device(&scene.test, &prompt, PIN)
+        .await
+        .expect(200);
+    let answer = player.receive().await.expect("an answer");
+    assert_eq!(answer.text(39), Some("00"));
+    assert_eq!(scene.cash().await, 440_000);
+    // Refused on the phone it is declined at the till.
+    let bought = player.purchase(&scene.file, &mut scene.card, 70_000, false);
+    player
+        .send(&bought.expect("chip data").0)
+        .await
+        .expect("it is sent");
+    let prompt = timeout(PATIENCE, events.next_of("prompt"))
+        .await
+        .expect("a prompt");
+    phone.refuse(&scene.test, &prompt, false).await.expect(200);
+    let answer = player.receive().await.expect("an answer");
+    assert_eq!(answer.text(39), Some("05"));
+    // Verified with the phone nobody is asked.
+    let bought = player.purchase(&scene.file, &mut scene.card, 60_000, true);
+    let heard = player.exchange(&bought.expect("chip data").0).await;
+    assert_eq!(heard.expect("an answer").code, Some(Code::Approved));
+    assert_eq!(scene.cash().await, 380_000);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn an_authorisation_is_held_and_captured_by_an_advice_that_names_it() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let bought = player.purchase(&scene.file, &mut scene.card, 8_000, false);
+    let mut asked = bought.expect("chip data").0;
+    asked.message_type = MessageType::new(100);
+    let heard = player.exchange(&asked).await.expect("an answer");
+    assert_eq!(
+        (heard.code, heard.message_type),
+        (Some(Code::Approved), MessageType::new(110))
+    );
+    assert_eq!(scene.cash().await, 492_000);
+    let mut advice = player.at_the_moment(|terminal, now| terminal.reversal(&asked, now));
+    advice.message_type = MessageType::new(220);
+    advice.set(4, "000000007500");
+    let heard = player.exchange(&advice).await.expect("an answer");
+    assert_eq!(
+        (heard.code, heard.message_type),
+        (Some(Code::Approved), MessageType::new(230))
+    );
+    assert_eq!(scene.cash().await, 492_500);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn the_stripe_a_wrong_key_and_another_amount_than_signed_are_refused() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let buy = |player: &mut paytone::pos::player::Player, scene: &mut Scene| {
+        let bought = player.purchase(&scene.file, &mut scene.card, 2_000, false);
+        bought.expect("chip data").0
+    };
+    let mut fallback = buy(&mut player, &mut scene);
+    fallback.set(22, "801").remove(55);
+    let mut other_amount = buy(&mut player, &mut scene);
+    other_amount.set(4, "000000002001");
+    let mut forged = buy(&mut player, &mut scene);
+    let mut chip = forged.get(55).expect("field 55").to_vec();
+    chip[5] ^= 1;
+    forged.set(55, chip);
+    let mut elsewhere = buy(&mut player, &mut scene);
+    elsewhere.set(41, "T0009   ");
+    for (message, code) in [
+        (fallback, Code::NotAllowedForCard),
+        (other_amount, Code::SuspectedFraud),
+        (forged, Code::WrongCryptogram),
+        (elsewhere, Code::NotAllowedForTerminal),
+    ] {
+        let heard = player.exchange(&message).await.expect("an answer");
+        assert_eq!(heard.code, Some(code));
+    }
+    assert_eq!(scene.cash().await, 500_000);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_suspended_token_pays_no_more_and_a_shift_is_reconciled() {
+    let mut scene = Scene::open().await;
+    assert_eq!(scene.tap(1_500).await.code, Some(Code::Approved));
+    let done = scene
+        .test
+        .operate(Operation::SuspendToken(scene.token))
+        .await;
+    assert_eq!(done, Done::Done);
+    assert_eq!(scene.tap(1_500).await.code, Some(Code::Restricted));
+    let mut player = scene.player().await;
+    let totals = |count, amount| Totals {
+        debits: Total { count, amount },
+        ..Totals::default()
+    };
+    for (totals, code) in [
+        (totals(1, 1_500), Code::Approved),
+        (totals(1, 1_500), Code::ReconciliationDiffers),
+    ] {
+        let message = player.at_the_moment(|terminal, now| terminal.reconciliation(&totals, now));
+        let heard = player.exchange(&message).await.expect("an answer");
+        assert_eq!(heard.code, Some(code));
+    }
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_link_lets_in_its_own_acceptors_after_they_have_signed_on() {
+    let mut scene = Scene::open_with(|link| {
+        link.sign_on_first = true;
+        link.acceptors = vec!["OTHER".to_owned()];
+    })
+    .await;
+    assert_eq!(scene.tap(100).await.code, Some(Code::NotAllowedForTerminal));
+    let mut player = scene.player().await;
+    let sign_on = player.at_the_moment(|terminal, now| terminal.sign_on(now));
+    let heard = player.exchange(&sign_on).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved));
+    let bought = player.purchase(&scene.file, &mut scene.card, 100, false);
+    let heard = player.exchange(&bought.expect("chip data").0).await;
+    assert_eq!(
+        heard.expect("an answer").code,
+        Some(Code::NotAllowedForTerminal)
+    );
+    assert_eq!(scene.cash().await, 500_000);
+    scene.close().await;
+}
