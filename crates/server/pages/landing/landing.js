@@ -45,6 +45,7 @@ function front(world) {
       "div",
       { class: "doors" },
       door("bag", t("demo.shop"), t("demo.shop_text"), h("a", { class: "button", href: world.shop, target: "_blank", rel: "noopener", testid: "demo-shop" }, t("demo.open_shop"))),
+      door("wallet", t("demo.till"), t("demo.till_text"), h("a", { class: "button", href: world.till, target: "_blank", rel: "noopener", testid: "demo-till" }, t("demo.open_till"))),
       door(
         "list",
         t("demo.operator"),

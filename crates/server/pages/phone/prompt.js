@@ -131,7 +131,7 @@ function drawFacts(screen) {
     h(
       "div",
       { class: "stack prompt-act" },
-      codes.length > 0 ? codeChoice(screen, codes) : h("button", { type: "button", class: "button wide", onclick: () => drawPin(screen, null), testid: "prompt-continue" }, t("prompt.approve_device")),
+      codes.length > 0 ? codeChoice(screen, codes) : h("button", { type: "button", class: "button wide", onclick: () => drawPin(screen, null), testid: "prompt-continue" }, t(isDevice ? "prompt.approve_device" : "prompt.approve_tap")),
       h(
         "div",
         { class: "prompt-no" },

@@ -64,7 +64,7 @@ pub struct Staff {
 }
 
 impl Staff {
-    async fn of(node: &Node, world: &WorldFile) -> Result<Self, DemoError> {
+    pub async fn of(node: &Node, world: &WorldFile) -> Result<Self, DemoError> {
         let [first, second] = world.operators.as_slice() else {
             return Err(DemoError::World(
                 "the demo has two operators, its file says otherwise".to_owned(),

@@ -43,6 +43,7 @@ impl Front {
             .collect();
         let told = json!({
             "shop": "/shop",
+            "till": "/till",
             "origin": origin,
             "phones": phones,
             "operator": world.operators.first().map(operator),

@@ -17,6 +17,7 @@ mod people;
 pub mod phone;
 mod shop;
 mod story;
+mod till;
 mod world_file;
 
 use std::{
@@ -32,9 +33,10 @@ use tokio::net::TcpListener;
 
 use crate::{
     cli::Failure,
-    config::{Bank, Config, Store, Webhooks},
-    node::Node,
+    config::{self, Bank, Config, Store, Webhooks},
+    node::{Node, random},
     pages,
+    pos::{IssuerKeys, KeyFileError},
     service::{Ended, Service, ServiceError},
     workers::stand_in_bank::{StandInBank, StandInBankError},
 };
@@ -43,9 +45,12 @@ use http::{Http, NoAnswer};
 use people::{LANTERN_BOOKS, SUBSCRIBERS};
 use phone::{ok, text};
 use shop::Shop;
+use till::Till;
 use world_file::{Webhook, WorldFile};
 
 pub use orders::{Order, Orders};
+
+const ISSUER_KEYS: &str = "issuer-keys.toml";
 
 /// `paytone demo`
 #[derive(Debug, clap::Args)]
@@ -69,6 +74,8 @@ pub enum DemoError {
     Listen(SocketAddr, std::io::Error),
     #[error(transparent)]
     Keyring(#[from] paytone_journal::keyring::KeyringError),
+    #[error(transparent)]
+    IssuerKeys(#[from] KeyFileError),
     #[error(transparent)]
     Bank(#[from] StandInBankError),
     #[error(transparent)]
@@ -152,9 +159,12 @@ impl Demo {
         let orders = Orders::open(&data.join("shop-orders.jsonl")).map_err(folder)?;
         let shop = Arc::new(Shop::new(&origin, orders.clone()));
         let front = Arc::new(Front::default());
+        let till = Arc::new(Till::default());
         let besides = pages::demo_router()
             .merge(shop::router(Arc::clone(&shop)))
-            .merge(front::router(Arc::clone(&front)));
+            .merge(front::router(Arc::clone(&front)))
+            .merge(till::router(Arc::clone(&till)));
+        issuer_key(data, &keyring)?;
         let config = Config {
             store: args.store.clone().unwrap_or_default(),
             ..config(data, keyring, address, &origin, &bank, token_file)
@@ -165,6 +175,9 @@ impl Demo {
         make(&service.node, &mut world, &origin, progress).await?;
         let webhook = endpoint(&mut world, &origin).await?;
         shop.open(world.client_keys[LANTERN_BOOKS].clone(), webhook);
+        if let Some((_, link)) = service.links().first() {
+            till.open(&service.node, *link, &world);
+        }
         front.open(&world, &origin);
         Ok(Self {
             service,
@@ -201,6 +214,7 @@ impl Demo {
             String::new(),
             format!("  Start here   {origin}/"),
             format!("  Shop         {origin}/shop"),
+            format!("  Till         {origin}/till"),
             format!("  Operator     {origin}/operator/"),
         ];
         for operator in &self.world.operators {
@@ -269,6 +283,15 @@ fn config(
         origin: origin.to_owned(),
         also_origins: also_spelled(listen),
         code_channels: vec!["screen".to_owned()],
+        till: config::Till {
+            range: till::RANGE.to_owned(),
+            key_file: data.join(ISSUER_KEYS),
+            links: vec![config::TillLink::new(
+                "demo",
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            )],
+            ..config::Till::default()
+        },
         webhooks: Webhooks {
             allow_private: true,
             allow_http: true,
@@ -282,6 +305,16 @@ fn config(
         }),
         ..Config::default()
     }
+}
+
+/// The issuer's key, drawn at the first start.
+fn issuer_key(data: &Path, keyring: &Path) -> Result<(), DemoError> {
+    let path = data.join(ISSUER_KEYS);
+    if !path.exists() {
+        let keyring = Keyring::load(keyring)?;
+        IssuerKeys::add(&path, &keyring, 1, "visa-18", &random())?;
+    }
+    Ok(())
 }
 
 /// Opens the accounts that the bank does not have; setting one again would give its money back.
@@ -313,14 +346,16 @@ async fn make(
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), DemoError> {
     if world.story_told {
-        return fill::refresh_lines(node, world).await;
+        fill::refresh_lines(node, world).await?;
+        let staff = fill::Staff::of(node, world).await?;
+        return till::fill(node, world, staff).await;
     }
     let staff = fill::fill(node, world, progress).await?;
     story::tell(node, world, staff, origin, progress).await?;
     world.story_told = true;
-    world
-        .save()
-        .map_err(|error| DemoError::World(error.to_string()))
+    let saved = world.save();
+    saved.map_err(|error| DemoError::World(error.to_string()))?;
+    till::fill(node, world, staff).await
 }
 
 /// The shop's endpoint at the present address, with its secret.

@@ -3,6 +3,7 @@
 //! **Invariant:** a secret is on disk before anything is made with it, so that filling can stop anywhere and go on.
 
 use std::{
+    collections::BTreeMap,
     fmt, fs,
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -12,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::people;
-use crate::{edge::time, node::random};
+use crate::{edge::time, node::random, pos::player::PhoneFile};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct WorldFile {
@@ -26,6 +27,9 @@ pub struct WorldFile {
     pub webhook: Option<Webhook>,
     /// What happened before anybody looked has happened.
     pub story_told: bool,
+    /// What the phones' tokens are, by number.
+    #[serde(default)]
+    pub tokens: BTreeMap<String, PhoneFile>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -84,6 +88,7 @@ impl WorldFile {
             client_keys: people::MERCHANTS.iter().map(|_| client_key()).collect(),
             webhook: None,
             story_told: false,
+            tokens: BTreeMap::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   /phone/  /operator/  /reference/  /shared/…  /messages/{language}.json     every node
-//!   /  /landing/…  /shop  /shop/checkout  /shop/order/{id}  /shop/…            the demo only
+//!   /  /landing/…  /till  /till/…  /shop  /shop/checkout  /shop/order/{id}  /shop/…            the demo only
 //! ```
 //! **Invariant:** a page reaches nothing but its own origin, and runs nothing inline: every answer carries the policy that
 //! says so. **Not here:** templates, sessions, anything that differs from one reader to another.
@@ -45,6 +45,7 @@ pub fn router() -> Router<Arc<Node>> {
 pub fn demo_router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let (landing, shop) = (page("landing/index.html"), page("shop/index.html"));
     let mut router = add_files(Router::new(), DEMO).route("/", landing);
+    router = router.route("/till", page("till/index.html"));
     for address in ["/shop", "/shop/checkout", "/shop/order/{id}"] {
         router = router.route(address, shop.clone());
     }
