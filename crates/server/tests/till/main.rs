@@ -7,6 +7,7 @@ mod support;
 mod abuse;
 mod python;
 mod scene;
+mod storm;
 mod taps;
 
 use scene::Scene;

@@ -126,8 +126,9 @@ impl Scene {
         read.await.expect("the engine runs").answer
     }
 
-    pub async fn close(self) {
+    /// Stops everything; what was made is in the folder.
+    pub async fn close(self) -> tempfile::TempDir {
         self.links.stop(crate::support::PATIENCE).await;
-        self.test.stop().await;
+        self.test.stop().await
     }
 }
