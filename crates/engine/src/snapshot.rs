@@ -8,7 +8,7 @@
 //! very hash. The running engine does nothing for it. **Not here:** when one is made, where pages are kept.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread::JoinHandle,
 };
@@ -18,7 +18,7 @@ use paytone_domain::{
     LEVEL, State,
     ids::KeyringFingerprint,
     stored::{Chunk, Restoring, StoredError},
-    time::Moment,
+    time::{BusinessDate, Moment},
 };
 use paytone_journal::{
     Hash, JournalReader, ReadError, Snapshots, Tip,
@@ -325,10 +325,70 @@ pub struct Made {
     pub events: u64,
 }
 
+/// Which snapshots stay when there is a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// So many of the newest, for starts.
+    pub newest: usize,
+    /// And the last of each of so many business dates, the newest one's first, for those who look back.
+    pub days: u32,
+}
+
+/// A start that finds the newest damaged has another one.
+impl Default for Keep {
+    fn default() -> Self {
+        Self { newest: 2, days: 0 }
+    }
+}
+
+impl Keep {
+    /// Drops the others.
+    async fn apply(self, snapshots: &Snapshots) -> Result<(), SnapshotsError> {
+        let listed = snapshots.list().await?;
+        if listed.len() <= self.newest {
+            return Ok(());
+        }
+        let mut wanted: BTreeSet<u64> = listed
+            .iter()
+            .take(self.newest)
+            .map(|listed| listed.seq)
+            .collect();
+        let mut of_date: BTreeSet<BusinessDate> = BTreeSet::new();
+        let mut first: Option<BusinessDate> = None;
+        let looked_at = if self.days == 0 { 0 } else { listed.len() };
+        for listed in &listed[..looked_at] {
+            let date = match header(snapshots, listed).await {
+                Ok(header) => header.moment.date,
+                Err(Unfit::Store(error @ SnapshotsError::Unavailable(_))) => return Err(error),
+                // Of no use to anybody who looks back.
+                Err(_) => continue,
+            };
+            let back = i64::from(first.get_or_insert(date).0) - i64::from(date.0);
+            // The list begins with the newest, so the first that is met of a date is its last.
+            if back < i64::from(self.days) && of_date.insert(date) {
+                wanted.insert(listed.seq);
+            }
+        }
+        snapshots
+            .keep_only(|listed| wanted.contains(&listed.seq))
+            .await
+    }
+}
+
 /// Makes one at the end of the journal, from the newest there is and what came after it.
 pub async fn make(
     journal: &mut impl JournalReader,
     snapshots: &Snapshots,
+    seen: impl FnMut(crate::replay::Progress),
+) -> Result<Made, MakeError> {
+    make_keeping(journal, snapshots, Keep::default(), seen).await
+}
+
+/// The same, with a say in which of the others stay.
+pub async fn make_keeping(
+    journal: &mut impl JournalReader,
+    snapshots: &Snapshots,
+    keep: Keep,
     seen: impl FnMut(crate::replay::Progress),
 ) -> Result<Made, MakeError> {
     let end = journal.last().await.map_err(ReplayError::from)?;
@@ -349,7 +409,7 @@ pub async fn make(
     let Restart {
         core, rows, events, ..
     } = restart(journal, Some(snapshots), seen).await?;
-    let listed = write(core, snapshots).await?;
+    let listed = write_keeping(core, snapshots, keep).await?;
     Ok(Made {
         listed,
         is_new: true,
@@ -360,6 +420,10 @@ pub async fn make(
 
 /// Writes what `core` holds, which is all durable.
 pub async fn write(core: Core, snapshots: &Snapshots) -> Result<Listed, MakeError> {
+    write_keeping(core, snapshots, Keep::default()).await
+}
+
+async fn write_keeping(core: Core, snapshots: &Snapshots, keep: Keep) -> Result<Listed, MakeError> {
     let tip = core.tip().ok_or(MakeError::Empty)?;
     let mut writing = snapshots.begin(tip.seq).await?;
     let (pages, to_write) = sync_channel::<Vec<u8>>(WAITING);
@@ -379,7 +443,11 @@ pub async fn write(core: Core, snapshots: &Snapshots) -> Result<Listed, MakeErro
         writing.put(&page).await?;
     }
     match thread.join() {
-        Ok(true) => Ok(writing.finish().await?),
+        Ok(true) => {
+            let listed = writing.finish().await?;
+            keep.apply(snapshots).await?;
+            Ok(listed)
+        }
         Ok(false) | Err(_) => Err(MakeError::Gone),
     }
 }

@@ -140,6 +140,10 @@ pub struct Snapshot {
     pub every_events: u64,
     /// Zero for never. Nothing is written while nothing happens.
     pub every_minutes: u64,
+    /// So many of the newest stay.
+    pub keep: usize,
+    /// And the last one of each of so many business dates.
+    pub keep_days: u32,
 }
 
 impl Default for Snapshot {
@@ -147,6 +151,8 @@ impl Default for Snapshot {
         Self {
             every_events: 1_000_000,
             every_minutes: 60,
+            keep: 2,
+            keep_days: 7,
         }
     }
 }

@@ -191,6 +191,12 @@ impl Node {
             path: config.data.clone(),
             why: error.to_string(),
         })?;
+        if config.snapshot.keep < 2 {
+            return Err(StartError::Setting {
+                setting: "snapshot.keep",
+                why: "two at least".to_owned(),
+            });
+        }
         crate::memory::reserve(config.limits.reserve_mib);
         let code_channel = code_channel(&config, demo)?;
         let keyring = Keyring::load(&config.keyring)?;

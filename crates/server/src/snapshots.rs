@@ -15,7 +15,7 @@ use std::{
 use parking_lot::Mutex;
 use paytone_engine::{
     replay::{Progress, Restart},
-    snapshot::{self, Made, MakeError},
+    snapshot::{self, Keep, Made, MakeError},
 };
 use paytone_journal::{OpenError, Snapshots, snapshots::Listed};
 
@@ -136,7 +136,11 @@ async fn made(
     progress: impl Fn(u64, u64) + Send + 'static,
 ) -> Result<Made, SnapshotFailure> {
     let begun = Instant::now();
-    let make = |config: Config| async move {
+    let keep = Keep {
+        newest: config.snapshot.keep,
+        days: config.snapshot.keep_days,
+    };
+    let make = move |config: Config| async move {
         let stores = Stores::of(&config)?;
         let mut journal = stores.journal_reader().await?;
         let snapshots = stores.snapshots().await?;
@@ -145,7 +149,7 @@ async fn made(
                 progress(seq, end);
             }
         };
-        Ok(snapshot::make(&mut journal, &snapshots, seen).await)
+        Ok(snapshot::make_keeping(&mut journal, &snapshots, keep, seen).await)
     };
     let made = past::apart(config.clone(), make).await??;
     if made.is_new {

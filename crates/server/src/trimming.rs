@@ -23,10 +23,10 @@ use paytone_journal::{
 use crate::{
     archive::store,
     config::Config,
+    derived::StoreError,
     node::Node,
     past::{self, PastError},
     stores::Stores,
-    views::store::StoreError,
 };
 
 /// A file is about that long.
@@ -128,7 +128,9 @@ impl Trim {
         let stores = Stores::of(config)?;
         let mut journal = stores.journal_reader().await?;
         let snapshots = stores.snapshots().await?;
-        let listed = snapshots.list().await?;
+        let mut listed = snapshots.list().await?;
+        // Older ones are for those who look back, who read exports.
+        listed.truncate(config.snapshot.keep);
         if !any_sound(&mut journal, &snapshots, &listed).await? {
             return Err(TrimError::NoSnapshot);
         }

@@ -2,9 +2,9 @@
 
 use paytone_engine::{
     Core, digest,
-    replay::{Progress, Restart},
+    replay::{Progress, Restart, newest},
     restart,
-    snapshot::{self, MakeError},
+    snapshot::{self, Keep, MakeError},
 };
 use paytone_journal::{Journal, MemoryJournal, Row, Snapshots};
 
@@ -144,4 +144,47 @@ async fn making_one_twice_at_one_place_makes_one() {
     let mut empty = MemoryJournal::default();
     let nothing = snapshot::make(&mut empty, &Snapshots::memory(), |_| {}).await;
     assert!(matches!(nothing, Err(MakeError::Empty)));
+}
+
+#[tokio::test]
+async fn the_newest_stay_and_the_last_of_each_date_and_looking_back_begins_there() {
+    for seed in 0..4 {
+        let mut scenario = Scenario::begin(seed);
+        scenario.live(2_500);
+        let rows = scenario.rows().to_vec();
+        let (mut journal, snapshots) = (MemoryJournal::default(), Snapshots::memory());
+        let keep = Keep { newest: 2, days: 4 };
+        let mut dates: Vec<(u64, i32)> = Vec::new();
+        let mut dropped = 0;
+        for some in rows.chunks(29) {
+            append(&mut journal, some).await;
+            let made = snapshot::make_keeping(&mut journal, &snapshots, keep, |_| {}).await;
+            let made = made.expect("a snapshot").listed;
+            let header = snapshot::header(&snapshots, &made).await.expect("sound");
+            dates.push((made.seq, header.moment.date.0));
+            let today = header.moment.date.0;
+            let mut wanted: Vec<u64> = (today - 3..=today)
+                .filter_map(|date| dates.iter().rev().find(|(_, of)| *of == date))
+                .chain(dates.iter().rev().take(2))
+                .map(|(seq, _)| *seq)
+                .collect();
+            wanted.sort_unstable_by_key(|seq| std::cmp::Reverse(*seq));
+            wanted.dedup();
+            let listed = snapshots.list().await.expect("a list");
+            let listed: Vec<_> = listed.iter().map(|listed| listed.seq).collect();
+            assert_eq!(listed, wanted, "seed {seed}");
+            dropped = dates.len() - listed.len();
+        }
+        assert!(dropped > 5, "seed {seed}: {dropped} were dropped");
+        let oldest = snapshots.list().await.expect("a list").pop().expect("one");
+        let at = snapshot::header(&snapshots, &oldest)
+            .await
+            .expect("sound")
+            .moment;
+        let early = |header: &snapshot::Header| header.moment.now <= at.now;
+        let core = newest(&mut journal, &snapshots, early, |_| {}).await;
+        let core = core.expect("it reads").expect("one that is early enough");
+        let last = usize::try_from(oldest.seq).expect("few");
+        same(&core, &rows[..last]);
+    }
 }

@@ -11,8 +11,7 @@
 //! | memory | for simulation | when it is finished |
 //!
 //! **Invariants:** a snapshot is there whole or not at all. What a page gives has the checksum it was written with, and no page is
-//! missing, doubled or of another snapshot. The newest [`KEPT`] stay, older ones go. **Not here:** what is in a page, whether it
-//! fits the journal.
+//! missing, doubled or of another snapshot. **Not here:** what is in a page, whether it fits the journal, which ones stay.
 
 mod files;
 mod memory;
@@ -26,9 +25,6 @@ use memory::Memory;
 use postgres::{PostgresSnapshots, Rows};
 
 use crate::store::OpenError;
-
-/// How many are kept.
-pub const KEPT: usize = 2;
 
 /// Why a snapshot was not written or read. The journal is not touched by it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,7 +114,6 @@ impl Snapshots {
         };
         Ok(Writing {
             to,
-            snapshots: self.clone(),
             seq,
             pages: 0,
             bytes: 0,
@@ -159,8 +154,9 @@ impl Snapshots {
         }
     }
 
-    async fn drop_old(&self) -> Result<(), SnapshotsError> {
-        for old in self.list().await?.into_iter().skip(KEPT) {
+    /// Drops those that are not `wanted`.
+    pub async fn keep_only(&self, wanted: impl Fn(&Listed) -> bool) -> Result<(), SnapshotsError> {
+        for old in self.list().await?.into_iter().filter(|one| !wanted(one)) {
             match self {
                 Self::Files(folder) => folder.remove(&old)?,
                 Self::Postgres(tables) => tables.remove(old.seq).await?,
@@ -182,7 +178,6 @@ enum To {
 #[derive(Debug)]
 pub struct Writing {
     to: To,
-    snapshots: Snapshots,
     seq: u64,
     pages: u32,
     bytes: u64,
@@ -209,7 +204,7 @@ impl Writing {
         }
     }
 
-    /// Makes it durable and lets the oldest go.
+    /// Makes it durable.
     pub async fn finish(mut self) -> Result<Listed, SnapshotsError> {
         self.page(&[], true).await?;
         let name = match self.to {
@@ -217,7 +212,6 @@ impl Writing {
             To::Rows(rows) => rows.finish(self.bytes).await?,
             To::Memory(memory, pages) => memory.keep(self.seq, pages),
         };
-        self.snapshots.drop_old().await?;
         Ok(Listed {
             seq: self.seq,
             bytes: self.bytes,

@@ -55,7 +55,7 @@ async fn a_snapshot_is_there_whole_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_two_stay_and_one_that_is_set_aside_is_seen_no_more() {
+async fn those_that_are_wanted_stay_and_one_that_is_set_aside_is_seen_no_more() {
     let folder = tempfile::tempdir().expect("a folder");
     for snapshots in [
         Snapshots::folder(folder.path().join("snapshots")),
@@ -65,6 +65,9 @@ async fn the_newest_two_stay_and_one_that_is_set_aside_is_seen_no_more() {
         for seq in [5, 90, 12] {
             write(&snapshots, seq, &[b"x"]).await;
         }
+        assert_eq!(seqs(&snapshots).await, [90, 12, 5]);
+        let dropped = snapshots.keep_only(|listed| listed.seq != 5).await;
+        dropped.expect("is dropped");
         assert_eq!(seqs(&snapshots).await, [90, 12]);
         let newest = snapshots.list().await.expect("a list").remove(0);
         snapshots.set_aside(&newest).await.expect("is set aside");

@@ -107,6 +107,14 @@ const COMMENTS: &[(&str, &str)] = &[
         "After so long, if anything happened; 0 for never.",
     ),
     (
+        "snapshot.keep",
+        "So many of the newest stay, two at least: should one be damaged, a start takes the one before it.",
+    ),
+    (
+        "snapshot.keep_days",
+        "And the last one of each of so many business dates, from which looking back (--at) begins; 0 for none.",
+    ),
+    (
         "journal",
         "When old rows of the journal leave it for files, which `verify`, `--at`, backups and rebuilding go on reading.",
     ),

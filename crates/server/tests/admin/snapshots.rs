@@ -146,7 +146,37 @@ fn a_snapshot_of_a_journal_that_went_on_otherwise_is_not_used() {
 }
 
 #[test]
-fn snapshots_are_made_by_the_number_of_events_and_only_the_newest_two_stay() {
+fn fewer_than_two_snapshots_cannot_be_asked_for() {
+    Site::new("[snapshot]\nkeep = 1\n")
+        .serve_in_vain()
+        .refused("snapshot.keep");
+}
+
+#[test]
+fn as_many_snapshots_stay_as_the_settings_say() {
+    let mut site = Site::running_with("[snapshot]\nkeep = 3\nkeep_days = 0\n");
+    let mut made = Vec::new();
+    for name in ["cay", "dee", "eve", "fay", "guy"] {
+        site.agreed(&["operator", "add", name, "--role", "viewer"]);
+        made.push(take(&site)["position"].as_u64().expect("a position"));
+    }
+    let kept = snapshots(&site, "snapshot");
+    let kept: Vec<u64> = kept
+        .iter()
+        .map(|path| path.file_stem().and_then(|stem| stem.to_str()))
+        .map(|stem| stem.and_then(|stem| stem.parse().ok()).expect("a position"))
+        .collect();
+    assert_eq!(kept, made[2..]);
+    site.stop();
+    let verified = site.run(&["verify"]).done().out;
+    assert!(
+        verified.contains(&format!("compared at row {}", made[4])),
+        "{verified}"
+    );
+}
+
+#[test]
+fn snapshots_are_made_by_the_number_of_events_and_of_one_day_the_newest_two_stay() {
     let mut site = Site::running_with("[snapshot]\nevery_events = 40\n");
     for chunk in 0..6 {
         let mut lines = "number,activated,kind,status,name\n".to_owned();
