@@ -27,6 +27,7 @@ pub mod replay;
 pub mod snapshot;
 pub mod stats;
 pub mod trimming;
+pub mod walk;
 pub mod what_if;
 
 pub use crate::batch::{Batch, BatchError, Item, LeadNote, PartDigest, Says};
@@ -37,3 +38,4 @@ pub use crate::lead::Standing;
 pub use crate::member::{Member, join};
 pub use crate::pipeline::{Answered, Durable, Pipeline};
 pub use crate::replay::{ReplayError, replay, restart};
+pub use crate::walk::Walk;

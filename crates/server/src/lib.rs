@@ -35,6 +35,7 @@ pub mod cluster;
 pub mod config;
 mod database;
 pub mod demo;
+mod derived;
 pub mod edge;
 pub mod http;
 pub mod import;

@@ -9,14 +9,12 @@ use paytone_domain::{
     ids::{PaymentId, RepeatKey},
     time::HOUR,
 };
-use paytone_engine::{Batch, BatchError, Core};
-use paytone_journal::{ChainError, ChainVerifier, JournalReader, OpenError, ReadError};
+use paytone_engine::{BatchError, Core, ReplayError, Walk};
+use paytone_journal::{ChainError, JournalReader, OpenError, ReadError};
 
 use super::store::{self, Leaving, Progress};
-use crate::{config::Config, database::Session, stores::Stores, views::store::StoreError};
+use crate::{config::Config, database::Session, derived::StoreError, stores::Stores};
 
-const ROWS: usize = 1_024;
-const BYTES: usize = 8 << 20;
 /// Copies written together at least, but for the last.
 const COPIES: usize = 4_096;
 
@@ -36,6 +34,16 @@ pub enum RebuildError {
     Batch { seq: u64, error: BatchError },
     #[error("the journal is in use: stop the server first")]
     InUse,
+}
+
+impl From<ReplayError> for RebuildError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Read(error) => Self::Read(error),
+            ReplayError::Chain(error) => Self::Chain(error),
+            ReplayError::Batch { seq, error } => Self::Batch { seq, error },
+        }
+    }
 }
 
 /// Opens the archive of a node that is about to start with this state, and makes it complete.
@@ -110,20 +118,15 @@ async fn make(
     mut seen: impl FnMut(u64),
 ) -> Result<(), RebuildError> {
     let mut journal = stores.journal_reader().await?;
-    let (mut core, mut chain) = (Core::new(), ChainVerifier::new());
+    let mut core = Core::new();
+    let mut walk = Walk::after(None, u64::MAX);
     // The last of each, should it have come back and left again.
     let mut copies: BTreeMap<PaymentId, Closed> = BTreeMap::new();
     let mut answers: BTreeMap<RepeatKey, OldAnswer> = BTreeMap::new();
     let (mut seq, mut hash) = (0, Vec::new());
     loop {
-        let rows = journal.read(seq, ROWS, BYTES).await?;
-        for row in &rows {
-            chain.accept(row)?;
-            let wrong = |error| RebuildError::Batch {
-                seq: row.seq,
-                error,
-            };
-            let batch = Batch::decode(&row.body).map_err(wrong)?;
+        let rows = walk.next(&mut journal).await?;
+        for (row, batch) in &rows {
             // What leaves was the same for some seconds: what else is in its batch is not of it.
             let events = batch.items.iter().flat_map(|item| &item.events);
             let leaving = events.flat_map(|event| core.state().leaving(event));
@@ -131,7 +134,10 @@ async fn make(
             let events = batch.items.iter().flat_map(|item| &item.events);
             let keys = events.flat_map(|event| core.state().leaving_keys(event));
             answers.extend(keys.map(|old| (old.key, old)));
-            core.apply(row).map_err(wrong)?;
+            core.apply(row).map_err(|error| RebuildError::Batch {
+                seq: row.seq,
+                error,
+            })?;
             (seq, hash) = (row.seq, row.hash.as_bytes().to_vec());
         }
         let progress = Progress {

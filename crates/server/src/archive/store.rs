@@ -3,31 +3,30 @@
 //! **Invariant:** what was committed survives a power cut: evictions rest on it. Of two copies of one thing the later stays,
 //! whoever writes last.
 
-use std::{path::Path, time::Duration};
-
 use paytone_domain::{archive::Closed, idempotency::OldAnswer, time::Timestamp};
-use paytone_journal::postgres_store::Layout;
-use sqlx::{
-    AssertSqlSafe, Connection, Executor, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::AssertSqlSafe;
 
 use super::answers::{self, Run};
 use crate::{
     database::{Built, Pool, Session},
+    derived::{Derived, StoreError},
     stores::Place,
-    views::store::{StoreError, drop_file},
 };
 
-/// "PTA1".
-const APPLICATION_ID: i32 = 0x5054_4131;
-/// Grows when the tables or what is in them changes.
-const VERSION: i32 = 1;
-const SCHEMA: &str = include_str!("schema.sql");
 /// Where the tables are in PostgreSQL.
 pub const POSTGRES_SCHEMA: &str = "paytone_archive";
-/// Readers at the same time.
-const READERS: u32 = 4;
+
+pub const TABLES: Derived = Derived {
+    // "PTA1".
+    application_id: 0x5054_4131,
+    version: 1,
+    tables: include_str!("schema.sql"),
+    schema: POSTGRES_SCHEMA,
+    name: "archive",
+    // What is evicted is in no other place but the journal.
+    is_synced: true,
+};
+
 /// Rows of one statement.
 const ROWS: usize = 128;
 
@@ -43,34 +42,11 @@ pub struct Progress {
     pub until: Timestamp,
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        // What is evicted is in no other place but the journal: each commit is synced.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5))
-}
-
 /// Opens it for writing, and makes it when there is none or when it is of another form.
 pub async fn open(place: &Place) -> Result<Session, StoreError> {
     let mut session = match place {
-        Place::File(path) => Session::Sqlite(open_file(path).await?),
-        Place::Postgres(store) => {
-            let schema = statements(true);
-            let statements: Vec<&str> = schema.iter().map(String::as_str).collect();
-            let layout = Layout {
-                schema: POSTGRES_SCHEMA,
-                name: "archive",
-                version: i64::from(VERSION),
-                create: &statements,
-                tune: &[],
-                grants: &[],
-            };
-            let mut connection = store.connect(POSTGRES_SCHEMA).await?;
-            store.find(&mut connection, &layout, true).await?;
-            Session::Postgres(connection)
-        }
+        Place::File(path) => Session::Sqlite(TABLES.open_file(path).await?),
+        Place::Postgres(store) => Session::Postgres(TABLES.open_postgres(store, false).await?),
     };
     add_tables(&mut session).await?;
     Ok(session)
@@ -83,72 +59,15 @@ async fn add_tables(session: &mut Session) -> Result<(), sqlx::Error> {
     if session.ask(latest).one::<(i64,)>().await.is_ok() {
         return Ok(());
     }
-    for statement in statements(matches!(session, Session::Postgres(_))) {
+    for statement in TABLES.statements(matches!(session, Session::Postgres(_))) {
         session.ask(AssertSqlSafe(statement)).run().await?;
     }
     Ok(())
 }
 
-async fn open_file(path: &Path) -> Result<SqliteConnection, StoreError> {
-    if let Ok(connection) = open_fitting(path).await {
-        return Ok(connection);
-    }
-    drop_file(path)?;
-    let connect = options(path).create_if_missing(true);
-    let mut connection = SqliteConnection::connect_with(&connect).await?;
-    let marks =
-        format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
-    let mut making = connection.begin().await?;
-    making.execute(sqlx::raw_sql(SCHEMA)).await?;
-    making.execute(sqlx::raw_sql(AssertSqlSafe(marks))).await?;
-    making.commit().await?;
-    Ok(connection)
-}
-
-async fn open_fitting(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    let mut connection = SqliteConnection::connect_with(&options(path)).await?;
-    let marks: (i32, i32) = (
-        sqlx::query_scalar("PRAGMA application_id")
-            .fetch_one(&mut connection)
-            .await?,
-        sqlx::query_scalar("PRAGMA user_version")
-            .fetch_one(&mut connection)
-            .await?,
-    );
-    if marks == (APPLICATION_ID, VERSION) {
-        Ok(connection)
-    } else {
-        connection.close().await?;
-        Err(sqlx::Error::RowNotFound)
-    }
-}
-
-/// The tables, a statement each; in PostgreSQL's words if it is for that.
-fn statements(postgres: bool) -> Vec<String> {
-    let text = match postgres {
-        true => SCHEMA
-            .replace("INTEGER", "BIGINT")
-            .replace("BLOB", "BYTEA")
-            .replace(" WITHOUT ROWID", ""),
-        false => SCHEMA.to_owned(),
-    };
-    let statements = text.split(';').map(str::trim);
-    statements
-        .filter(|statement| !statement.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
 /// Connections that only read.
 pub fn readers(place: &Place) -> Pool {
-    match place {
-        Place::File(path) => {
-            let connect = options(path).pragma("query_only", "ON");
-            let pool = SqlitePoolOptions::new().max_connections(READERS);
-            Pool::Sqlite(pool.connect_lazy_with(connect))
-        }
-        Place::Postgres(store) => Pool::Postgres(store.pool(POSTGRES_SCHEMA, READERS)),
-    }
+    TABLES.readers(place)
 }
 
 pub async fn progress(session: &mut Session) -> Result<Option<Progress>, sqlx::Error> {

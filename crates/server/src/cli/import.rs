@@ -87,12 +87,12 @@ async fn lines(
     let rejected = rejects.finish()?;
     let count = |name: &str| totals.count(name);
     let answer = json!({
-        "rows": count("rows"),
-        "added": count("added"),
-        "updated": count("updated"),
-        "renumbered": count("renumbered"),
-        "recycled": count("recycled"),
-        "unchanged": count("unchanged"),
+        "rows": count("rows")?,
+        "added": count("added")?,
+        "updated": count("updated")?,
+        "renumbered": count("renumbered")?,
+        "recycled": count("recycled")?,
+        "unchanged": count("unchanged")?,
         "rejected": rejected.count,
         "rejects": rejected.path,
         "as_of": as_of,
@@ -130,7 +130,7 @@ async fn balances(
     let body = json!({"kind": "balances", "check": true});
     let mut checked = Rejects::of(file, rejects.clone());
     let found = send(&client, file, "balances", &body, &mut checked).await?;
-    let (good, total) = (found.count("good"), found.amount("good_amount"));
+    let (good, total) = (found.count("good")?, found.amount("good_amount")?);
     let mismatch = |what: &str, expected: String, found: String| {
         Failure::new(format_args!(
             "nothing was imported: the control {what} is {expected}, the file's good rows have {found}"
@@ -149,12 +149,12 @@ async fn balances(
     let done = send(&client, file, "balances", &body, &mut rejects).await?;
     let rejected = rejects.finish()?;
     let answer = json!({
-        "rows": done.count("rows"),
-        "good": done.count("good"),
-        "good_amount": done.amount("good_amount").to_string(),
-        "imported": done.count("imported"),
-        "imported_amount": done.amount("imported_amount").to_string(),
-        "unchanged": done.count("unchanged"),
+        "rows": done.count("rows")?,
+        "good": done.count("good")?,
+        "good_amount": done.amount("good_amount")?.to_string(),
+        "imported": done.count("imported")?,
+        "imported_amount": done.amount("imported_amount")?.to_string(),
+        "unchanged": done.count("unchanged")?,
         "rejected": rejected.count,
         "rejects": rejected.path,
     });
@@ -208,12 +208,18 @@ impl Totals {
         }
     }
 
-    fn amount(&self, name: &str) -> Decimal {
-        self.0.get(name).copied().unwrap_or_default()
+    /// Every answer has it: one that lacks it is another release's.
+    fn amount(&self, name: &str) -> Result<Decimal, Failure> {
+        let found = self.0.get(name).copied();
+        // A file without rows was answered nothing.
+        let found = found.or_else(|| self.0.is_empty().then(Decimal::default));
+        found.ok_or_else(|| Failure::new(format_args!("the server sent no {name}")))
     }
 
-    fn count(&self, name: &str) -> u64 {
-        u64::try_from(self.amount(name)).unwrap_or_default()
+    fn count(&self, name: &str) -> Result<u64, Failure> {
+        let amount = self.amount(name)?;
+        u64::try_from(amount)
+            .map_err(|_| Failure::new(format_args!("the server sent {amount} as {name}")))
     }
 }
 
@@ -270,7 +276,7 @@ async fn send(
                     break Err(failure);
                 }
                 bar.inc(chunk.size);
-                bar.set_message(totals.count("rows").to_string());
+                bar.set_message(totals.count("rows").unwrap_or_default().to_string());
             }
             Err(failure) => {
                 break Err(Failure::new(format_args!(

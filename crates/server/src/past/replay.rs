@@ -9,14 +9,13 @@ use paytone_domain::{
     time::{Moment, Timestamp},
 };
 use paytone_engine::{
-    Batch, BatchError, Core,
+    Batch, BatchError, Core, ReplayError, Walk,
     replay::newest,
     snapshot::Header,
     what_if::{Otherwise, Report, WhatIf},
 };
 use paytone_journal::{
-    ChainError, ChainVerifier, EitherReader, JournalReader, OpenError, ReadError, Row, Snapshots,
-    Tip,
+    ChainError, EitherReader, JournalReader, OpenError, ReadError, Row, Snapshots, Tip,
 };
 use tokio::sync::oneshot;
 
@@ -27,8 +26,6 @@ use crate::{
     stores::Stores,
 };
 
-const ROWS: usize = 1_024;
-const BYTES: usize = 8 << 20;
 /// A look finds out step by step what it needs.
 const ROUNDS: usize = 6;
 
@@ -49,6 +46,16 @@ pub enum PastError {
     TooLong,
     #[error("the thread that replays ended: {0}")]
     Thread(String),
+}
+
+impl From<ReplayError> for PastError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Read(error) => Self::Read(error),
+            ReplayError::Chain(error) => Self::Chain(error),
+            ReplayError::Batch { seq, error } => Self::Batch { seq, error },
+        }
+    }
 }
 
 /// Where a replay begins.
@@ -225,29 +232,20 @@ impl<'a> Past<'a> {
     ) -> Result<(), PastError> {
         let (journal, progress) = (&mut self.journal, self.progress);
         let end = journal.last().await?.map_or(0, |tip| tip.seq);
-        let mut chain = ChainVerifier::after(tip);
-        let mut after = tip.map_or(0, |tip| tip.seq);
-        while after < end {
-            progress.set(after, end);
+        let mut walk = Walk::after(tip, end);
+        loop {
+            progress.set(walk.position(), end);
             progress.check()?;
-            let rows = journal.read(after, ROWS, BYTES).await?;
+            let rows = walk.next(journal).await?;
             if rows.is_empty() {
-                break;
+                return Ok(());
             }
-            for row in rows.into_iter().take_while(|row| row.seq <= end) {
-                chain.accept(&row)?;
-                let batch = Batch::decode(&row.body).map_err(|error| PastError::Batch {
-                    seq: row.seq,
-                    error,
-                })?;
-                if !each(&row, &batch)? {
+            for (row, batch) in &rows {
+                if !each(row, batch)? {
                     return Ok(());
                 }
-                after = row.seq;
             }
         }
-        progress.set(after, end);
-        Ok(())
     }
 }
 

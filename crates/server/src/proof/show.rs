@@ -1,8 +1,8 @@
 //! The proof of one payment: its entries, each with its way to a signed root.
 
 use paytone_domain::{ids::PaymentId, sealed_day::SealedDay, time::BusinessDate};
-use paytone_engine::Batch;
-use paytone_journal::{JournalReader, Keyring};
+use paytone_engine::Walk;
+use paytone_journal::Keyring;
 use serde_json::{Value, json};
 
 use super::{
@@ -14,9 +14,6 @@ use crate::{
     past::{PastError, Progress},
     stores::Stores,
 };
-
-const ROWS: usize = 1_024;
-const BYTES: usize = 8 << 20;
 
 /// One proof for each of the payment's entries of those days. `days`: each with the last row of the day sealed before it.
 pub async fn proofs(
@@ -31,25 +28,20 @@ pub async fn proofs(
     let (mut proofs, mut read) = (Vec::new(), 0);
     for (day, after) in days {
         let (mut leaves, mut found) = (Vec::new(), Vec::new());
-        let mut after = *after;
-        while after < day.row {
+        let mut walk = Walk::from(*after, day.row);
+        loop {
             progress.set(read, rows_in_all);
             progress.check()?;
-            let rows = journal.read(after, ROWS, BYTES).await?;
+            let rows = walk.next(&mut journal).await?;
             if rows.is_empty() {
                 break;
             }
-            for row in rows.into_iter().take_while(|row| row.seq <= day.row) {
-                after = row.seq;
-                read += 1;
-                let batch = Batch::decode(&row.body).map_err(|error| PastError::Batch {
-                    seq: row.seq,
-                    error,
-                })?;
+            read += rows.len() as u64;
+            for (row, batch) in &rows {
                 if batch.moment.date != day.date {
                     continue;
                 }
-                for posted in posted(&batch) {
+                for posted in posted(batch) {
                     if payment_of(&posted.event) == Some(payment) {
                         let text = text(keyring.public_ids(), row.seq, day.date, &posted);
                         let salt = keyring.entry_salt(row.seq, posted.place);

@@ -21,10 +21,10 @@ use super::{
     Misfit, Views,
     overview::SizedJournal,
     project::Tables,
-    store::{self, Progress, StoreError},
+    store::{self, Progress},
     write::Statements,
 };
-use crate::{database::Session, stores::Stores};
+use crate::{database::Session, derived::StoreError, stores::Stores};
 
 /// Rows of the journal taken together at most.
 const ROWS: usize = 512;

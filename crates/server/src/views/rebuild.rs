@@ -2,12 +2,8 @@
 
 use paytone_journal::JournalReader;
 
-use super::{
-    FollowError,
-    follow::Writer,
-    store::{self, StoreError},
-};
-use crate::{config::Config, stores::Stores};
+use super::{FollowError, follow::Writer, store};
+use crate::{config::Config, derived::StoreError, stores::Stores};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {

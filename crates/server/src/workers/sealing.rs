@@ -11,8 +11,7 @@ use hyper::{Request, header};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use paytone_domain::{Actor, Answer, Command, sealed_day::SealedDay, time::BusinessDate};
-use paytone_engine::Batch;
-use paytone_journal::JournalReader;
+use paytone_engine::Walk;
 use tokio::sync::watch;
 
 use crate::{
@@ -30,8 +29,6 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// After the first such try; twice as long after each further one.
 const AGAIN: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(10);
-const ROWS: usize = 1_024;
-const BYTES: usize = 8 << 20;
 
 pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
     let mut again = AGAIN;
@@ -103,26 +100,21 @@ async fn over(
         let node = reader;
         let mut journal = Stores::of(&config)?.journal_reader().await?;
         let mut days = BTreeMap::<BusinessDate, Day>::new();
-        let mut after = after;
         // Every row of a date that is over was durable when the engine said what day it is.
-        while after < end {
-            let rows = journal.read(after, ROWS, BYTES).await?;
+        let mut walk = Walk::from(after, end);
+        loop {
+            let rows = walk.next(&mut journal).await?;
             if rows.is_empty() {
                 break;
             }
-            for row in rows {
-                after = row.seq;
-                let batch = Batch::decode(&row.body).map_err(|error| PastError::Batch {
-                    seq: row.seq,
-                    error,
-                })?;
+            for (row, batch) in &rows {
                 let date = batch.moment.date;
                 if date >= today {
                     return Ok(days);
                 }
                 if sealed.is_none_or(|sealed| date > sealed) {
                     let day = days.entry(date).or_insert_with(|| Day::new(date));
-                    day.take(&node.keyring, row.seq, &batch);
+                    day.take(&node.keyring, row.seq, batch);
                 }
             }
         }

@@ -76,6 +76,7 @@ async fn every_wrong_body_is_refused_by_the_name_of_its_field() {
             "unknown_field",
             "payer.name",
         ),
+        (with(json!({"payer": ALICE})), 400, "invalid_field", "payer"),
         (
             with(json!({"payer": {}})),
             400,

@@ -110,11 +110,7 @@ impl Renderings {
         let card = node.directory.merchant(merchant, &node.subjects).await?;
         let card =
             card.ok_or_else(|| Problem::internal("an event's merchant is not in the directory"))?;
-        let renderer = Renderer {
-            ids: &node.ids,
-            currency: node.currency(),
-            card: &card,
-        };
+        let renderer = Renderer::of(node, &card);
         let event = |(event, facts): (MerchantEvent, Option<Facts>)| {
             let data = match facts? {
                 Facts::Payment(facts) => EventData::Payment(Box::new(renderer.payment(&facts))),

@@ -47,6 +47,16 @@ impl AmountText {
     }
 }
 
+/// An amount that may be left out.
+pub fn amount(
+    field: &str,
+    text: Option<AmountText>,
+    node: &Node,
+) -> Result<Option<Amount>, Problem> {
+    text.map(|text| text.read(field, node.currency()))
+        .transpose()
+}
+
 /// A text that people read: not blank, at most `longest` characters, nothing that moves or hides other text.
 pub fn words(field: &str, text: String, longest: usize) -> Result<String, Problem> {
     let wrong = |code, detail| Err(Problem::unprocessable(code, detail).field(field));

@@ -140,11 +140,7 @@ pub async fn payments(
     });
     let facts = read.await?.answer;
     let card = client.card(&node).await?;
-    let renderer = Renderer {
-        ids: &node.ids,
-        currency: node.currency(),
-        card: &card,
-    };
+    let renderer = Renderer::of(&node, &card);
     let answer = PaymentList {
         data: facts.iter().map(|facts| renderer.payment(facts)).collect(),
         next_cursor: next,

@@ -173,11 +173,7 @@ pub async fn get(
         .answered(&node.waiters.mandates, id, look, |facts| facts.status)
         .await?;
     let card = client.card(&node).await?;
-    let renderer = Renderer {
-        ids: &node.ids,
-        currency: node.currency(),
-        card: &card,
-    };
+    let renderer = Renderer::of(&node, &card);
     let response = json::answer(StatusCode::OK, &renderer.mandate(&facts));
     Ok(stamp(response, &node, position))
 }
@@ -272,11 +268,7 @@ async fn changed(
     let response = match answer {
         Answer::Mandate(Ok(facts)) => {
             let card = client.card(node).await?;
-            let renderer = Renderer {
-                ids: &node.ids,
-                currency: node.currency(),
-                card: &card,
-            };
+            let renderer = Renderer::of(node, &card);
             json::answer(status, &renderer.mandate(&facts))
         }
         answer => refused(node, answer),

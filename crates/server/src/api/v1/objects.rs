@@ -14,12 +14,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::refusals;
-use crate::edge::{
-    amount,
-    directory::MerchantCard,
-    ids::Public,
-    text::{self, PaymentText, Place},
-    time,
+use crate::{
+    edge::{
+        amount,
+        directory::MerchantCard,
+        ids::Public,
+        text::{self, PaymentText, Place},
+        time,
+    },
+    node::Node,
 };
 
 /// Where a payment stands.
@@ -308,6 +311,17 @@ pub struct Renderer<'a> {
     pub ids: &'a PublicIds,
     pub currency: Currency,
     pub card: &'a MerchantCard,
+}
+
+impl<'a> Renderer<'a> {
+    /// For the merchant of this card.
+    pub fn of(node: &'a Node, card: &'a MerchantCard) -> Self {
+        Self {
+            ids: &node.ids,
+            currency: node.currency(),
+            card,
+        }
+    }
 }
 
 impl Renderer<'_> {

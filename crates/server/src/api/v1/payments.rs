@@ -9,6 +9,7 @@ use axum::{
 };
 use paytone_domain::{
     Answer, Command,
+    idempotency::Repeat,
     ids::{MerchantId, PaymentId},
     payment::{ClientPaymentRefusal, PaymentCommand, PaymentFacts, PaymentRequest, Status},
 };
@@ -17,7 +18,7 @@ use utoipa::ToSchema;
 
 use super::{
     client::{Client, Keyed, Operation},
-    fields::AmountText,
+    fields::{self, AmountText},
     long_poll::Asked,
     objects::{Payment, Renderer},
     payment_request::{CreatePayment, no_mandate},
@@ -76,11 +77,7 @@ pub async fn create(
         .await?;
     let response = match answered.answer {
         Answer::Payment(Ok(facts)) => {
-            let renderer = Renderer {
-                ids: &node.ids,
-                currency: node.currency(),
-                card: &card,
-            };
+            let renderer = Renderer::of(&node, &card);
             // The body is the same as it was the first time, so its text is that of the payment.
             json::answer(
                 StatusCode::CREATED,
@@ -119,11 +116,7 @@ pub async fn get(
         .answered(&node.waiters.payments, id, look, |facts| facts.now.status)
         .await?;
     let card = client.card(&node).await?;
-    let renderer = Renderer {
-        ids: &node.ids,
-        currency: node.currency(),
-        card: &card,
-    };
+    let renderer = Renderer::of(&node, &card);
     let response = json::answer(StatusCode::OK, &renderer.payment(&facts));
     Ok(stamp(response, &node, position))
 }
@@ -174,22 +167,19 @@ pub async fn cancel(
         bytes,
     }: OptionalBody<Nothing>,
 ) -> Result<Response, Problem> {
-    let id = PaymentId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
-    let merchant = keyed.client.merchant;
-    let operation = Operation {
-        name: "cancel payment",
-        about: id.0,
-    };
-    let answered = keyed
-        .submit(&node, operation, &bytes, |repeat| {
-            Command::Payment(PaymentCommand::Cancel {
-                merchant,
-                id,
-                repeat,
-            })
-        })
-        .await?;
-    changed(&node, keyed.client, answered.answer, answered.position).await
+    changed(
+        &node,
+        keyed,
+        "cancel payment",
+        &id,
+        &bytes,
+        |merchant, id, repeat| PaymentCommand::Cancel {
+            merchant,
+            id,
+            repeat,
+        },
+    )
+    .await
 }
 
 /// How much to capture.
@@ -216,48 +206,48 @@ pub async fn capture(
     Path(id): Path<String>,
     OptionalBody { value, bytes }: OptionalBody<CapturePayment>,
 ) -> Result<Response, Problem> {
-    let id = PaymentId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
-    let amount = value
-        .amount
-        .map(|text| text.read("amount", node.currency()))
-        .transpose()?;
-    let merchant = keyed.client.merchant;
-    let operation = Operation {
-        name: "capture payment",
-        about: id.0,
-    };
-    let answered = keyed
-        .submit(&node, operation, &bytes, |repeat| {
-            Command::Payment(PaymentCommand::Capture {
-                merchant,
-                id,
-                amount,
-                repeat,
-            })
-        })
-        .await?;
-    changed(&node, keyed.client, answered.answer, answered.position).await
+    let amount = fields::amount("amount", value.amount, &node)?;
+    changed(
+        &node,
+        keyed,
+        "capture payment",
+        &id,
+        &bytes,
+        |merchant, id, repeat| PaymentCommand::Capture {
+            merchant,
+            id,
+            amount,
+            repeat,
+        },
+    )
+    .await
 }
 
+/// Has something done to a payment, and shows it as it is then.
 async fn changed(
     node: &Node,
-    client: Client,
-    answer: Answer,
-    position: u64,
+    keyed: Keyed,
+    name: &'static str,
+    id: &str,
+    bytes: &[u8],
+    command: impl FnOnce(MerchantId, PaymentId, Repeat) -> PaymentCommand,
 ) -> Result<Response, Problem> {
-    let response = match answer {
+    let id = PaymentId::read(&node.ids, id).ok_or_else(Problem::not_found)?;
+    let merchant = keyed.client.merchant;
+    let operation = Operation { name, about: id.0 };
+    let answered = keyed
+        .submit(node, operation, bytes, |repeat| {
+            Command::Payment(command(merchant, id, repeat))
+        })
+        .await?;
+    let response = match answered.answer {
         Answer::Payment(Ok(facts)) => {
-            let card = client.card(node).await?;
-            let renderer = Renderer {
-                ids: &node.ids,
-                currency: node.currency(),
-                card: &card,
-            };
-            json::answer(StatusCode::OK, &renderer.payment(&facts))
+            let card = keyed.client.card(node).await?;
+            json::answer(StatusCode::OK, &Renderer::of(node, &card).payment(&facts))
         }
         answer => refused(node, answer),
     };
-    Ok(stamp(response, node, position))
+    Ok(stamp(response, node, answered.position))
 }
 
 /// The refusal of a merchant's request, whichever answer it came in.

@@ -62,10 +62,7 @@ pub async fn create(
     OptionalBody { value, bytes }: OptionalBody<CreateRefund>,
 ) -> Result<Response, Problem> {
     let id = PaymentId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
-    let amount = value
-        .amount
-        .map(|text| text.read("amount", node.currency()))
-        .transpose()?;
+    let amount = fields::amount("amount", value.amount, &node)?;
     let reason = value
         .reason
         .map(|text| fields::words("reason", text, REASON_CHARS))
@@ -93,11 +90,7 @@ pub async fn create(
         .await?;
     let response = match answered.answer {
         Answer::Refund(Ok(facts)) => {
-            let renderer = Renderer {
-                ids: &node.ids,
-                currency: node.currency(),
-                card: &card,
-            };
+            let renderer = Renderer::of(&node, &card);
             json::answer(StatusCode::CREATED, &renderer.refund(&facts))
         }
         answer => refused(&node, answer),
@@ -138,11 +131,7 @@ pub async fn list(
     let answered = read.await?;
     let facts = answered.answer.ok_or_else(Problem::not_found)?;
     let card = client.card(&node).await?;
-    let renderer = Renderer {
-        ids: &node.ids,
-        currency: node.currency(),
-        card: &card,
-    };
+    let renderer = Renderer::of(&node, &card);
     let data = facts.iter().map(|facts| renderer.refund(facts)).collect();
     let response = json::answer(StatusCode::OK, &RefundList { data });
     Ok(stamp(response, &node, answered.position))
@@ -169,11 +158,7 @@ pub async fn get(
     let answered = read.await?;
     let facts = answered.answer.ok_or_else(Problem::not_found)?;
     let card = client.card(&node).await?;
-    let renderer = Renderer {
-        ids: &node.ids,
-        currency: node.currency(),
-        card: &card,
-    };
+    let renderer = Renderer::of(&node, &card);
     let response = json::answer(StatusCode::OK, &renderer.refund(&facts));
     Ok(stamp(response, &node, answered.position))
 }
