@@ -1,6 +1,6 @@
 //! The rows of a journal in order, some at a time, each with its chain checked and its batch decoded.
 //!
-//! **Not here:** what is made of them; a start, which reads ahead on another thread ([`crate::replay`]).
+//! **Not here:** what is made of them; a start, which reads ahead on another thread ([`mod@crate::replay`]).
 
 use paytone_journal::{ChainVerifier, JournalReader, Row, Tip};
 
