@@ -108,7 +108,7 @@ impl Payment {
     }
 }
 
-/// As [`Payment::asks_on_phone`], of what a [`PaymentEvent::Requested`] says.
+/// As [`Payment::asks_on_phone`], of what a [`super::PaymentEvent::Requested`] says.
 pub fn asks_on_phone(mandate: Option<MandateId>, till: Option<TillRef>) -> bool {
     match till {
         Some(till) => till.prompted,

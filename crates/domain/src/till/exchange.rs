@@ -12,6 +12,7 @@ use crate::{
     deadline::Due,
     fifo::Fifo,
     ids::{MessageKey, PaymentId},
+    money::Amount,
     payment::Status,
     risk::Veto,
     state::State,
@@ -39,6 +40,9 @@ pub enum Outcome {
         #[n(0)]
         agrees: bool,
     },
+    /// It gave money back, of the payment it names.
+    #[n(6)]
+    Refunded(#[n(0)] Amount),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -146,15 +150,16 @@ pub(super) fn again(state: &State, exchange: &Exchange) -> TillAnswer {
         return TillAnswer::Refused(TillRefusal::Undone);
     }
     match (exchange.outcome, exchange.payment) {
-        (Outcome::Approved, Some(payment)) => TillAnswer::Approved(payment),
+        (Outcome::Approved | Outcome::Refunded(_), Some(payment)) => TillAnswer::Approved(payment),
         (Outcome::Declined(veto), Some(payment)) => TillAnswer::Declined(payment, veto),
         (Outcome::Waits, Some(payment)) => waited(state, payment),
         (Outcome::Refused(refusal), _) => TillAnswer::Refused(refusal),
         (Outcome::Undone, _) => TillAnswer::Undone,
         (Outcome::Closed { agrees }, _) => TillAnswer::Closed { agrees },
-        (Outcome::Approved | Outcome::Declined(_) | Outcome::Waits, None) => {
-            TillAnswer::Refused(TillRefusal::WrongStatus)
-        }
+        (
+            Outcome::Approved | Outcome::Refunded(_) | Outcome::Declined(_) | Outcome::Waits,
+            None,
+        ) => TillAnswer::Refused(TillRefusal::WrongStatus),
     }
 }
 

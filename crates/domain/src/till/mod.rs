@@ -98,12 +98,24 @@ pub enum TillCommand {
         original: MessageKey,
         amount: Amount,
     },
+    /// Part of what `original` names goes back to where it came from.
+    Refund {
+        terminal: TerminalKey,
+        key: MessageKey,
+        /// What a reversal of this message will name.
+        own: MessageKey,
+        original: MessageKey,
+        amount: Amount,
+        /// The reason that the refund gets.
+        text: Sealed,
+    },
     /// The end of a shift, with what the terminal counted.
     CloseShift {
         terminal: TerminalKey,
         key: MessageKey,
         purchases: Total,
         reversals: Total,
+        refunds: Total,
     },
 }
 
@@ -299,6 +311,8 @@ pub enum TillEvent {
         purchases: Total,
         #[n(4)]
         reversals: Total,
+        #[n(5)]
+        refunds: Total,
     },
     /// Messages from before then are forgotten.
     #[n(6)]
@@ -342,12 +356,21 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: TillCommand) -> De
                 original,
                 amount,
             } => settle::capture(state, moment, &terminal, [key, own, original], amount),
+            TillCommand::Refund {
+                terminal,
+                key,
+                own,
+                original,
+                amount,
+                text,
+            } => settle::refund(state, moment, &terminal, [key, own, original], amount, text),
             TillCommand::CloseShift {
                 terminal,
                 key,
                 purchases,
                 reversals,
-            } => settle::close_shift(state, &terminal, key, purchases, reversals),
+                refunds,
+            } => settle::close_shift(state, &terminal, key, [purchases, reversals, refunds]),
         }
     };
     Decision {
@@ -366,11 +389,15 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &TillEvent) {
         TillEvent::Decided {
             key,
             original,
+            terminal,
             counter,
             payment,
             outcome,
-            ..
         } => {
+            if let Outcome::Refunded(amount) = outcome {
+                let terminal = state.terminals.expect_mut(*terminal);
+                terminal.shift.refunds.add(*amount);
+            }
             if let Some((token, counter)) = counter {
                 let token = state.tokens.expect_mut(*token);
                 let taken = token.window.with(*counter, u16::MAX);

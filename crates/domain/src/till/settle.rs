@@ -42,6 +42,19 @@ pub(super) fn undo(
         Err(answer) => return (answer, Vec::new()),
     };
     let exchange = state.exchanges.original(&original);
+    if exchange.is_some_and(|exchange| matches!(exchange.outcome, Outcome::Refunded(_))) {
+        // What went back to somebody is theirs: taking it again would be a payment of its own.
+        let refusal = TillRefusal::WrongStatus;
+        let event = TillEvent::Decided {
+            key,
+            original: key,
+            terminal: terminal.id,
+            counter: None,
+            payment: None,
+            outcome: Outcome::Refused(refusal),
+        };
+        return (TillAnswer::Refused(refusal), vec![Event::Till(event)]);
+    }
     let mut events = Vec::new();
     let mut given_back = None;
     if let Some(payment) = exchange
@@ -152,21 +165,62 @@ pub(super) fn capture(
     state: &State,
     moment: &Moment,
     terminal: &TerminalKey,
-    [key, own, original]: [MessageKey; 3],
+    keys: [MessageKey; 3],
     amount: Amount,
+) -> Decided {
+    follow_up(
+        state,
+        terminal,
+        keys,
+        Outcome::Approved,
+        |payment, events| {
+            let (merchant, id) = (payment.merchant, payment.id);
+            payment::capture(state, moment, merchant, id, Some(amount), events).map(drop)
+        },
+    )
+}
+
+pub(super) fn refund(
+    state: &State,
+    moment: &Moment,
+    terminal: &TerminalKey,
+    keys: [MessageKey; 3],
+    amount: Amount,
+    text: Sealed,
+) -> Decided {
+    let outcome = Outcome::Refunded(amount);
+    follow_up(state, terminal, keys, outcome, |payment, events| {
+        let (merchant, id) = (payment.merchant, payment.id);
+        payment::refund(state, moment, merchant, id, Some(amount), text, events).map(drop)
+    })
+}
+
+/// Does something to the payment of the message that `original` names, and keeps what came of it.
+fn follow_up(
+    state: &State,
+    terminal: &TerminalKey,
+    [key, own, original]: [MessageKey; 3],
+    done: Outcome,
+    act: impl FnOnce(&Payment, &mut Vec<Event>) -> Result<(), ClientPaymentRefusal>,
 ) -> Decided {
     let terminal = match new_message(state, terminal, &key) {
         Ok(terminal) => terminal,
         Err(answer) => return (answer, Vec::new()),
     };
     let mut events = Vec::new();
-    let captured = match captured(state, moment, &own, &original, amount, &mut events) {
-        Err(Refused::Archived(gone)) => return (TillAnswer::Archived(gone), Vec::new()),
-        Err(Refused::Because(refusal)) => Err(refusal),
-        Ok(id) => Ok(id),
+    let followed = match original_payment(state, &own, &original) {
+        Ok(Err(gone)) => return (TillAnswer::Archived(gone), Vec::new()),
+        Ok(Ok(payment)) => act(payment, &mut events)
+            .map(|()| payment.id)
+            .map_err(|refusal| match refusal {
+                ClientPaymentRefusal::MoreThanAuthorized { .. }
+                | ClientPaymentRefusal::MoreThanCaptured { .. } => TillRefusal::MoreThanAuthorized,
+                _ => TillRefusal::WrongStatus,
+            }),
+        Err(refusal) => Err(refusal),
     };
-    let (answer, payment, outcome) = match captured {
-        Ok(id) => (TillAnswer::Approved(id), Some(id), Outcome::Approved),
+    let (answer, payment, outcome) = match followed {
+        Ok(id) => (TillAnswer::Approved(id), Some(id), done),
         Err(refusal) => {
             events.clear();
             let outcome = Outcome::Refused(refusal);
@@ -184,57 +238,43 @@ pub(super) fn capture(
     (answer, events)
 }
 
-enum Refused {
-    Because(TillRefusal),
-    Archived(Gone),
-}
-
-fn captured(
-    state: &State,
-    moment: &Moment,
+/// The payment of the message that `original` names, or that it has left memory.
+fn original_payment<'a>(
+    state: &'a State,
     own: &MessageKey,
     original: &MessageKey,
-    amount: Amount,
-    events: &mut Vec<Event>,
-) -> Result<PaymentId, Refused> {
+) -> Result<Result<&'a Payment, Gone>, TillRefusal> {
     if state.exchanges.original(own).is_some() {
-        return Err(Refused::Because(TillRefusal::Undone));
+        return Err(TillRefusal::Undone);
     }
     let exchange = state.exchanges.original(original);
-    let id = exchange.and_then(|exchange| exchange.payment);
-    let id = id.ok_or(Refused::Because(TillRefusal::OriginalNotFound))?;
-    let Some(payment) = state.payments.get(&id) else {
-        return Err(Refused::Archived(Gone::Payment(id)));
-    };
-    let captured = payment::capture(state, moment, payment.merchant, id, Some(amount), events);
-    match captured {
-        Ok(_) => Ok(id),
-        Err(ClientPaymentRefusal::MoreThanAuthorized { .. }) => {
-            Err(Refused::Because(TillRefusal::MoreThanAuthorized))
-        }
-        Err(_) => Err(Refused::Because(TillRefusal::WrongStatus)),
-    }
+    let id: PaymentId = exchange
+        .and_then(|exchange| exchange.payment)
+        .ok_or(TillRefusal::OriginalNotFound)?;
+    let payment = state.payments.get(&id);
+    Ok(payment.ok_or(Gone::Payment(id)))
 }
 
 pub(super) fn close_shift(
     state: &State,
     terminal: &TerminalKey,
     key: MessageKey,
-    purchases: Total,
-    reversals: Total,
+    [purchases, reversals, refunds]: [Total; 3],
 ) -> Decided {
     let terminal = match new_message(state, terminal, &key) {
         Ok(terminal) => terminal,
         Err(answer) => return (answer, Vec::new()),
     };
     let shift = &terminal.shift;
-    let agrees = (purchases, reversals) == (shift.purchases, shift.reversals);
+    let counted = (shift.purchases, shift.reversals, shift.refunds);
+    let agrees = (purchases, reversals, refunds) == counted;
     let event = Event::Till(TillEvent::ShiftClosed {
         terminal: terminal.id,
         key,
         agrees,
         purchases,
         reversals,
+        refunds,
     });
     (TillAnswer::Closed { agrees }, vec![event])
 }

@@ -52,6 +52,8 @@ pub struct Shift {
     /// Purchases that were undone after they had been counted.
     #[n(2)]
     pub reversals: Total,
+    #[n(3)]
+    pub refunds: Total,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

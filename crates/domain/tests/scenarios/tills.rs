@@ -346,6 +346,36 @@ fn an_authorisation_is_captured_by_its_advice_once() {
 }
 
 #[test]
+fn a_refund_names_its_purchase_gives_back_no_more_and_cannot_be_reversed() {
+    let mut till = Till::open();
+    assert_eq!(said(till.tap(1, 5_000)), APPROVED);
+    let refund = |till: &mut Till, message: u64, original, minor| {
+        till.ask(TillCommand::Refund {
+            terminal: TERMINAL,
+            key: key(7, message),
+            own: key(2, message),
+            original: key(2, original),
+            amount: amount(minor),
+            text: sealed("brought back"),
+        })
+    };
+    assert_eq!(said(refund(&mut till, 2, 1, 2_000)), APPROVED);
+    assert_eq!(said(refund(&mut till, 2, 1, 2_000)), APPROVED, "again");
+    assert_eq!(till.cash(), 97_000);
+    assert_eq!(said(refund(&mut till, 3, 1, 3_001)), "more_than_authorized");
+    assert_eq!(said(refund(&mut till, 4, 9, 100)), "original_not_found");
+    assert_eq!(said(till.undo(1, 2)), "wrong_status");
+    assert_eq!(till.cash(), 97_000);
+    let terminal = till.script.world.state.terminals.get(TerminalId(1));
+    let refunds = terminal.expect("a terminal").shift.refunds;
+    assert_eq!((refunds.count, refunds.minor), (1, 2_000));
+    // The purchase itself can be: the rest goes back.
+    assert_eq!(said(till.undo(2, 1)), "undone");
+    assert_eq!(till.cash(), 100_000);
+    till.script.world.replay();
+}
+
+#[test]
 fn a_shift_is_closed_with_what_the_terminal_counted() {
     let mut till = Till::open();
     assert_eq!(said(till.tap(1, 1_000)), APPROVED);
@@ -358,6 +388,7 @@ fn a_shift_is_closed_with_what_the_terminal_counted() {
             key: key(6, number),
             purchases: total(2, 1_500),
             reversals,
+            refunds: Total::default(),
         })
     };
     assert_eq!(said(close(&mut till, 1, total(1, 500))), "agrees");

@@ -188,6 +188,7 @@ async fn stores(
             "number": shift.number,
             "purchases": total(shift.purchases),
             "reversals": total(shift.reversals),
+            "refunds": total(shift.refunds),
         })
     };
     let shown: Vec<Value> = stores

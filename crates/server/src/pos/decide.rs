@@ -62,6 +62,11 @@ async fn decide(node: &Node, open: &Open, request: &Request) -> Result<Reply, En
         }
         (Kind::Reversal | Kind::ReversalAdvice, _) => undo(node, request, terminal, &known).await,
         (Kind::PurchaseAdvice, Transaction::Purchase) => capture(node, request, terminal).await,
+        (Kind::Purchase, Transaction::Refund) => refund(node, request, terminal, &known).await,
+        // Somebody has declined meanwhile: whatever we said is undone.
+        (Kind::AuthorizationAdvice, _) if declined(request) => {
+            undo(node, request, terminal, &known).await
+        }
         (Kind::Reconciliation, _) => close_shift(node, request, terminal).await,
         (Kind::Authorization | Kind::Purchase | Kind::PurchaseAdvice, _)
         | (Kind::AuthorizationAdvice | Kind::NetworkManagement, _) => {
@@ -166,6 +171,41 @@ async fn capture(
     Ok(reply(node, ask(node, command).await?))
 }
 
+async fn refund(
+    node: &Node,
+    request: &Request,
+    terminal: TerminalKey,
+    known: &Known,
+) -> Result<Reply, EngineError> {
+    let Some(amount) = amount(request) else {
+        return Ok(Reply::new(Code::InvalidAmount));
+    };
+    // Only to where it came from: a refund that names no purchase has nobody it may go to.
+    let Some(original) = &request.original else {
+        return Ok(refused(TillRefusal::OriginalNotFound));
+    };
+    let merchant = &known.merchant;
+    let reason = "refunded at the till";
+    let command = TillCommand::Refund {
+        terminal,
+        key: identity_key(&request.identity),
+        own: own_key(request),
+        original: original_key(&request.identity, original),
+        amount,
+        text: text::seal(&merchant.key, merchant.subject, Place::Refund, reason),
+    };
+    Ok(reply(node, ask(node, command).await?))
+}
+
+/// Whether an advice says that somebody else has declined.
+fn declined(request: &Request) -> bool {
+    let answered = request.answered.as_deref();
+    let message_type = request.message().message_type;
+    answered
+        .and_then(|text| Code::of(text, message_type))
+        .is_some_and(|code| !code.is_approval())
+}
+
 async fn close_shift(
     node: &Node,
     request: &Request,
@@ -183,6 +223,7 @@ async fn close_shift(
         key: identity_key(&request.identity),
         purchases: total(totals.debits),
         reversals: total(totals.debit_reversals),
+        refunds: total(totals.credits),
     };
     Ok(reply(node, ask(node, command).await?))
 }

@@ -2,7 +2,7 @@
 
 use paytone_domain::operator::{Done, Operation};
 use paytone_wire::{
-    iso8583::MessageType,
+    iso8583::{MessageType, Original},
     till::{
         Code,
         request::{Total, Totals},
@@ -159,6 +159,54 @@ async fn an_authorisation_is_held_and_captured_by_an_advice_that_names_it() {
         (Some(Code::Approved), MessageType::new(230))
     );
     assert_eq!(scene.cash().await, 492_500);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_refund_and_a_stand_ins_refusal_name_what_they_are_about() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let bought = player.purchase(&scene.file, &mut scene.card, 3_000, false);
+    let paid = bought.expect("chip data").0;
+    let heard = player.exchange(&paid).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved));
+    let original = Original::elements_of(&paid);
+    for (named, code, cash) in [
+        (false, Code::OriginalNotFound, 497_000),
+        (true, Code::Approved, 498_000),
+    ] {
+        let mut refund = player.at_the_moment(|terminal, now| terminal.reversal(&paid, now));
+        refund.message_type = MessageType::new(200);
+        refund.set(3, "200000").set(4, "000000001000");
+        if named {
+            refund.set(90, original.value());
+        } else {
+            refund.remove(90);
+        }
+        let heard = player.exchange(&refund).await.expect("an answer");
+        assert_eq!(
+            (heard.code, heard.message_type),
+            (Some(code), MessageType::new(210))
+        );
+        assert_eq!(scene.cash().await, cash);
+    }
+    let bought = player.purchase(&scene.file, &mut scene.card, 5_000, false);
+    let mut asked = bought.expect("chip data").0;
+    asked.message_type = MessageType::new(100);
+    let heard = player.exchange(&asked).await.expect("an answer");
+    assert_eq!(
+        (heard.code, scene.cash().await),
+        (Some(Code::Approved), 493_000)
+    );
+    let mut advice = player.at_the_moment(|terminal, now| terminal.reversal(&asked, now));
+    advice.message_type = MessageType::new(120);
+    advice.set(39, "91");
+    let heard = player.exchange(&advice).await.expect("an answer");
+    assert_eq!(
+        (heard.code, heard.message_type),
+        (Some(Code::Approved), MessageType::new(130))
+    );
+    assert_eq!(scene.cash().await, 498_000);
     scene.close().await;
 }
 
