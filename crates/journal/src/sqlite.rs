@@ -14,6 +14,7 @@
 //! writer: what a failed sync left behind is only known after the file is opened again. **Not here:** retries, batching.
 
 mod checkpoints;
+mod log_file;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteQueryResult};
 
 use self::checkpoints::{Checkpoints, Pace};
+use self::log_file::LogFile;
 use crate::exclusive::Exclusive;
 use crate::row::{Hash, Row, Tip};
 use crate::sqlite_file::{Failure, Format, failure_of};
@@ -99,6 +101,7 @@ pub struct SqliteJournal {
     reader: SqliteReader,
     poisoned: Option<String>,
     checkpoints: Checkpoints,
+    log: LogFile,
     _exclusive: Exclusive,
 }
 
@@ -131,6 +134,7 @@ impl SqliteJournal {
             reader,
             poisoned: None,
             checkpoints,
+            log: LogFile::of(path, pace.at_most + 2 * pace.every),
             _exclusive: exclusive,
         })
     }
@@ -190,6 +194,7 @@ impl Journal for SqliteJournal {
                 "row 1: it is chained to a row before it".to_owned(),
             ));
         }
+        self.log.make_room();
         let inserted = insert(&mut self.reader.connection, seq, epoch, row).await;
         match inserted {
             Ok(done) if done.rows_affected() == 1 => {

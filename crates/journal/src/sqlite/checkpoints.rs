@@ -33,7 +33,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             every: 16 << 20,
-            at_most: 128 << 20,
+            at_most: 64 << 20,
         }
     }
 }

@@ -307,3 +307,35 @@ async fn the_log_is_moved_beside_the_appends_and_begins_again() {
     place.close(journal).await;
     assert_eq!(length("journal.db-wal"), 0);
 }
+
+/// Where SQLite would find the last frame that is the log's.
+fn used(log: &[u8]) -> usize {
+    let salts = &log[16..24];
+    let frames = log[32..].chunks_exact(24 + 4_096);
+    32 + frames.take_while(|frame| &frame[8..16] == salts).count() * (24 + 4_096)
+}
+
+#[tokio::test]
+async fn a_log_of_some_length_is_made_longer_beforehand_and_keeps_its_length() {
+    let place = InFolder::new();
+    let mut journal = place.open().await;
+    let log = place.folder.path().join("journal.db-wal");
+    let mut lengths = Vec::new();
+    for count in 0..400 {
+        append_next(&mut journal, vec![7; 4_000 + count])
+            .await
+            .expect("appended");
+        lengths.push(fs::metadata(&log).expect("a log").len());
+    }
+    let bytes = fs::read(&log).expect("read");
+    assert!(used(&bytes) < bytes.len(), "there is room at its end");
+    lengths.dedup();
+    // Hundreds of appends, of which each would have made it longer.
+    assert!(lengths.len() < 60, "{lengths:?}");
+    let mut copy = crashed_copy(&place, bytes.len() as u64).open().await;
+    let rows = copy.read(0, 1_000, 1 << 30).await.expect("read");
+    assert_eq!(verify_chain(rows), Ok(journal.last().await.expect("read")));
+    append_next(&mut copy, b"onwards".to_vec())
+        .await
+        .expect("appended");
+}
