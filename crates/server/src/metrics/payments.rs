@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use paytone_domain::{
     Event, State,
     ids::PaymentId,
+    money::Amount,
     payment::{Ending, PaymentEvent, Status, asks_on_phone},
     risk::Veto,
     time::{Moment, Timestamp},
@@ -108,6 +109,13 @@ struct Tally {
     declines: [u64; REASONS],
 }
 
+impl Tally {
+    fn captured(&mut self, amount: Amount) {
+        self.outcomes[Outcome::Captured as usize] += 1;
+        self.captured_minor += amount.minor().max(0).unsigned_abs();
+    }
+}
+
 /// The counters.
 pub struct Payments {
     requested: AtomicU64,
@@ -155,9 +163,16 @@ impl Payments {
     /// Counts what a batch did.
     pub fn take(&self, batch: &Batch, open: &mut Open) {
         let mut tally = Tally::default();
-        for event in batch.steps() {
-            if let Event::Payment(event) = &*event {
-                self.event(event, &batch.moment, open, &mut tally);
+        for event in batch.items.iter().flat_map(|item| &item.events) {
+            match event {
+                Event::Payment(event) => self.event(event, &batch.moment, open, &mut tally),
+                // Most payments: it is not looked at in its steps.
+                Event::Charged(charged) => {
+                    tally.requested += 1;
+                    tally.approved += 1;
+                    tally.captured(charged.amount);
+                }
+                _ => {}
             }
         }
         self.add(&tally);
@@ -199,10 +214,7 @@ impl Payments {
                 }
             }
             PaymentEvent::Authorized { .. } => {}
-            PaymentEvent::Captured { amount, .. } => {
-                tally.outcomes[Outcome::Captured as usize] += 1;
-                tally.captured_minor += amount.minor().max(0).unsigned_abs();
-            }
+            PaymentEvent::Captured { amount, .. } => tally.captured(*amount),
             PaymentEvent::Ended { id, ending, .. } => {
                 let counted = open.0.remove(id).is_some_and(|waiting| waiting.vetoed);
                 if !counted {
@@ -268,8 +280,53 @@ impl Payments {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use paytone_domain::{
+        Actor,
+        funding::{Share, Source},
+        ids::{BodyHash, MandateId, MerchantId, RepeatKey, Sealed, SubscriberId},
+        money::Amount,
+        payment::Charged,
+    };
+    use paytone_engine::Item;
+
+    /// A charge as one event, and as the events it stands for.
+    pub(crate) fn charged_and_its_steps() -> [Batch; 2] {
+        let moment = Moment::default();
+        let amount = Amount::new(1_250).expect("an amount");
+        let charged = Charged {
+            id: PaymentId(7),
+            merchant: MerchantId(1),
+            payer: SubscriberId(2),
+            mandate: MandateId(3),
+            amount,
+            fee: Amount::ZERO,
+            tax: Amount::ZERO,
+            shares: vec![Share {
+                source: Source::Balance,
+                amount,
+            }],
+            text: Sealed::default(),
+            prompt_ms: 60_000,
+            capture_ms: 60_000,
+            rules_version: 1,
+            reference_hash: None,
+            key: RepeatKey([1; 16]),
+            body: BodyHash([2; 16]),
+        };
+        let steps = charged.steps(&moment).into();
+        [vec![Event::Charged(charged)], steps].map(|events| Batch {
+            moment,
+            level: paytone_domain::LEVEL,
+            items: vec![Item {
+                actor: Actor::System,
+                cause: 0,
+                events,
+            }],
+            note: None,
+        })
+    }
 
     #[test]
     fn outcomes_and_reasons_count_at_their_own_place() {
@@ -279,5 +336,16 @@ mod tests {
         for (place, reason) in Veto::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, place, "{}", reason.code());
         }
+    }
+
+    #[test]
+    fn a_charge_counts_as_its_steps_do() {
+        let [whole, steps] = charged_and_its_steps().map(|batch| {
+            let payments = Payments::default();
+            payments.take(&batch, &mut Open::default());
+            payments.read()
+        });
+        assert_eq!(whole, steps);
+        assert_eq!((whole.requested, whole.captured_minor), (1, 1_250));
     }
 }

@@ -26,7 +26,7 @@ pub struct Happened {
 }
 
 /// Everything that one batch touches, each thing once and in the order it came.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
     pub payments: Vec<(PaymentId, Happened)>,
     pub mandates: Vec<(MandateId, Happened)>,
@@ -73,8 +73,8 @@ const MOVED: Happened = Happened {
 impl Touched {
     pub fn by(batch: &Batch, effects: &mut OpenEffects) -> Self {
         let mut touched = Self::default();
-        for event in batch.steps() {
-            touched.event(&event, effects);
+        for event in batch.items.iter().flat_map(|item| &item.events) {
+            touched.event(event, effects);
         }
         touched
     }
@@ -95,6 +95,7 @@ impl Touched {
     fn event(&mut self, event: &Event, effects: &mut OpenEffects) {
         match event {
             Event::Payment(event) => self.payment(event),
+            Event::Charged(charged) => add(&mut self.payments, charged.id, ANSWERED),
             Event::Mandate(event) => self.mandate(event),
             Event::Device(event) => {
                 let (device, happened) = match event {
@@ -117,8 +118,6 @@ impl Touched {
             | Event::Enrolment(_)
             | Event::Merchant(_)
             | Event::Client(_)
-            // It is looked at in its steps.
-            | Event::Charged(_)
             | Event::Repeat(_)
             | Event::Session(_)
             | Event::Fell { .. }
@@ -245,5 +244,19 @@ fn of_operator(event: &OperatorEvent) -> Option<SubscriberId> {
         | OperatorEvent::PersonalDataRead { .. }
         | OperatorEvent::SubscriberErased { .. }
         | OperatorEvent::GrantImported { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::payments::tests::charged_and_its_steps;
+
+    #[test]
+    fn a_charge_touches_what_its_steps_do() {
+        let [whole, steps] =
+            charged_and_its_steps().map(|batch| Touched::by(&batch, &mut OpenEffects::default()));
+        assert_eq!(whole, steps);
+        assert_eq!(whole.len(), 1);
     }
 }

@@ -16,8 +16,8 @@ use super::Tables;
 
 impl Tables {
     pub fn want(&mut self, batch: &Batch) {
-        for event in batch.steps() {
-            match &*event {
+        for event in batch.items.iter().flat_map(|item| &item.events) {
+            match event {
                 Event::Payment(event) => match event {
                     PaymentEvent::Requested { id, .. } => self.payments.expect(id.0),
                     PaymentEvent::Approved { id, .. }
@@ -27,6 +27,7 @@ impl Tables {
                     | PaymentEvent::Vetoed { id, .. }
                     | PaymentEvent::Refunded { id, .. } => self.payments.want(id.0),
                 },
+                Event::Charged(charged) => self.payments.expect(charged.id.0),
                 Event::Effect(event) => match event {
                     EffectEvent::Wanted { effect } => self.effects.expect(effect.id.0),
                     EffectEvent::Attempted { id, .. }
@@ -98,8 +99,6 @@ impl Tables {
                 | Event::Phone(_)
                 | Event::Client(_)
                 | Event::Grant(_)
-                // It is looked at in its steps.
-                | Event::Charged(_)
                 | Event::Repeat(_)
                 | Event::Session(_)
                 | Event::Fell { .. }
