@@ -32,7 +32,7 @@ pub(super) struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            every: 16 << 20,
+            every: 4 << 20,
             at_most: 64 << 20,
         }
     }

@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long)]
     pub batch: Option<usize>,
     /// Payments under way at a time.
-    #[arg(long, default_value_t = 8_192)]
+    #[arg(long, default_value_t = 4_096)]
     pub in_flight: usize,
     /// MiB of memory taken before payments are measured, as `limits.reserve_mib` does.
     #[arg(long, default_value_t = 4_096)]
