@@ -74,6 +74,16 @@ pub struct Writer {
     statements: Statements,
     tables: Tables,
     position: u64,
+    /// What comes after it, if it was read already.
+    ahead: Option<Taken>,
+}
+
+/// Rows of the journal on their way into the tables.
+struct Taken {
+    batches: Vec<(u64, Batch)>,
+    progress: Progress,
+    /// More waits behind them.
+    are_most: bool,
 }
 
 impl Writer {
@@ -86,6 +96,7 @@ impl Writer {
             statements: Statements::default(),
             tables: Tables::default(),
             position: 0,
+            ahead: None,
         };
         writer.resume().await?;
         Ok(writer)
@@ -107,6 +118,7 @@ impl Writer {
                 progress.position
             }
         };
+        self.ahead = None;
         self.tables = Tables::default();
         self.tables
             .resume(&mut self.session, &mut self.statements)
@@ -121,21 +133,19 @@ impl Writer {
 
     /// Takes in what waits, up to a limit; says whether there was anything.
     pub async fn step(&mut self) -> Result<bool, FollowError> {
-        let rows = self.reader.read(self.position, ROWS, BYTES).await?;
-        let Some(last) = rows.last() else {
+        let ahead = match self.ahead.take() {
+            Some(taken) => Some(taken),
+            None => read(&mut self.reader, self.position).await?,
+        };
+        let Some(taken) = ahead else {
             return Ok(false);
         };
-        let progress = Progress {
-            position: last.seq,
-            hash: last.hash.as_bytes().to_vec(),
-        };
-        let batches = rows.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
         self.session.begin().await?;
-        match self.take(&batches, &progress).await {
+        match self.take(&taken).await {
             Ok(true) => {
                 self.session.commit().await?;
                 self.tables.written();
-                self.position = progress.position;
+                self.position = taken.progress.position;
             }
             Ok(false) => {
                 // Another node wrote these rows.
@@ -152,11 +162,12 @@ impl Writer {
     }
 
     /// Writes what batches did; `false` if the tables are not where they were left.
-    async fn take(
-        &mut self,
-        batches: &[(u64, Batch)],
-        progress: &Progress,
-    ) -> Result<bool, FollowError> {
+    async fn take(&mut self, taken: &Taken) -> Result<bool, FollowError> {
+        let Taken {
+            batches,
+            progress,
+            are_most,
+        } = taken;
         if !store::claim(&mut self.session, self.position, progress).await? {
             return Ok(false);
         }
@@ -169,15 +180,44 @@ impl Writer {
         for (seq, batch) in batches {
             self.tables.project(*seq, batch)?;
         }
-        self.tables
-            .write(&mut self.session, &mut self.statements)
-            .await?;
+        // Of what waits the next part is read while this is written.
+        let next = async {
+            match are_most {
+                true => read(&mut self.reader, progress.position).await,
+                false => Ok(None),
+            }
+        };
+        let (written, next) = tokio::join!(
+            biased;
+            self.tables.write(&mut self.session, &mut self.statements),
+            next,
+        );
+        written?;
+        self.ahead = next?;
         Ok(true)
     }
 
     pub async fn close(self) -> Result<(), sqlx::Error> {
         self.session.close().await
     }
+}
+
+/// What waits in the journal behind a position, up to a limit.
+async fn read(reader: &mut EitherReader, after: u64) -> Result<Option<Taken>, FollowError> {
+    let rows = reader.read(after, ROWS, BYTES).await?;
+    let Some(last) = rows.last() else {
+        return Ok(None);
+    };
+    let progress = Progress {
+        position: last.seq,
+        hash: last.hash.as_bytes().to_vec(),
+    };
+    let bytes: usize = rows.iter().map(|row| row.body.len()).sum();
+    Ok(Some(Taken {
+        batches: rows.iter().map(decode).collect::<Result<_, _>>()?,
+        progress,
+        are_most: rows.len() == ROWS || bytes > BYTES / 2,
+    }))
 }
 
 fn decode(row: &Row) -> Result<(u64, Batch), FollowError> {

@@ -13,12 +13,12 @@ use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 
 use super::{
     copied::copied,
-    rows::{Kept, Merge, Row},
+    rows::{Kept, Merge, Row, Statement},
 };
 use crate::database::{Session, in_time};
 
 /// Rows per statement, largest first.
-const SIZES: [usize; 3] = [64, 8, 1];
+const SIZES: [usize; 4] = [512, 64, 8, 1];
 /// Rows per statement in PostgreSQL, at most.
 const COLUMN_ROWS: usize = 8_192;
 /// From so many on rows are streamed, which takes another round trip.
@@ -51,22 +51,34 @@ impl Statements {
         rows: &[R],
     ) -> Result<(), sqlx::Error> {
         let mut rest = rows;
-        for size in SIZES {
-            while rest.len() >= size {
-                let (now, later) = rest.split_at(size);
-                rest = later;
-                let text = self
-                    .writing
-                    .entry((R::TABLE, size))
-                    .or_insert_with(|| writing::<R>(size).into());
-                let mut statement = sqlx::query(AssertSqlSafe(Arc::clone(text)));
-                for row in now {
-                    statement = row.bind(statement);
-                }
-                statement.execute(&mut *connection).await?;
-            }
+        let mut next = self.bound(&mut rest);
+        while let Some(statement) = next {
+            // The next one is put together while the database's own thread carries this one out.
+            let (done, following) = tokio::join!(
+                biased;
+                statement.execute(&mut *connection),
+                async { self.bound(&mut rest) },
+            );
+            done?;
+            next = following;
         }
         Ok(())
+    }
+
+    /// A statement that writes as many of these as one does, which are taken off.
+    fn bound<R: Row>(&mut self, rest: &mut &[R]) -> Option<Statement> {
+        let size = SIZES.into_iter().find(|size| *size <= rest.len())?;
+        let (now, later) = rest.split_at(size);
+        *rest = later;
+        let text = self
+            .writing
+            .entry((R::TABLE, size))
+            .or_insert_with(|| writing::<R>(size).into());
+        let statement = sqlx::query(AssertSqlSafe(Arc::clone(text)));
+        Some(
+            now.iter()
+                .fold(statement, |statement, row| row.bind(statement)),
+        )
     }
 
     async fn write_columns<R: Row>(
