@@ -36,6 +36,7 @@ use crate::{
     cluster::{Cluster, ClusterError, erasures},
     config::{Config, Limits},
     edge::{
+        self,
         directory::Directory,
         fair_share::{FairShare, Most},
         under_way::UnderWay,
@@ -197,6 +198,8 @@ impl Node {
                 why: "two at least".to_owned(),
             });
         }
+        // Beside the start: the first request with a number would wait for it.
+        drop(std::thread::spawn(edge::number::read_plans));
         crate::memory::reserve(config.limits.reserve_mib);
         let code_channel = code_channel(&config, demo)?;
         let keyring = Keyring::load(&config.keyring)?;
