@@ -8,7 +8,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     thread::{JoinHandle, Thread},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use paytone_domain::{
@@ -30,6 +30,12 @@ use crate::{
 const MEANWHILE: Duration = Duration::from_micros(500);
 /// So many commands at once: there are likely to be more.
 const MANY: usize = 64;
+/// Rows with a few items go out so far apart at least: what a row costs beside its items, threads that wake each other up most of all, is
+/// shared by more of them then, and the processor is left to those who ask.
+const APART: Duration = Duration::from_millis(2);
+/// Items of a row after which the next one waits a little: fewer are of somebody who asks one thing after the other, more pay for
+/// their row.
+const FEW: std::ops::Range<usize> = 8..256;
 /// Longest without looking at the clock.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -351,6 +357,7 @@ pub fn start<J: Journal + 'static>(
         release: Releasing::start(release),
         batch_id: Box::new(batch_id),
         observe: Box::new(observe),
+        sent_at: None,
         lead: None,
     };
     let appends = Arc::clone(&stats);
@@ -492,6 +499,8 @@ pub(crate) struct Driver {
     pub release: Releasing,
     pub batch_id: Box<dyn FnMut() -> [u8; 16] + Send>,
     pub observe: Box<dyn FnMut(&Durable) + Send>,
+    /// When a row went on its way last.
+    pub sent_at: Option<Instant>,
     /// One of several nodes.
     pub lead: Option<Lead>,
 }
@@ -663,9 +672,18 @@ impl Driver {
         let names = self.pipeline.is_noted();
         if let Some(row) = self.pipeline.next_row(&mut self.batch_id) {
             self.tell(leadership::Input::Sent { names });
+            self.sent_at = Some(Instant::now());
             // If the journal's thread is gone, the channel of its results says so.
             let _ = self.rows.send(row);
         }
+    }
+
+    /// How long the next row waits for more to go with it.
+    fn pause_after(&self, items: usize) -> Duration {
+        let open = self.pipeline.open_items();
+        let enough = self.pipeline.room() == 0 || open >= FEW.end;
+        let since = self.sent_at.map_or(APART, |at| at.elapsed());
+        pause(items, enough, since)
     }
 
     fn tell(&mut self, input: leadership::Input) {
@@ -682,10 +700,14 @@ impl Driver {
                     return Ok(());
                 };
                 self.tell(leadership::Input::Appended);
-                // The next batch goes on its way before the answers of this one.
-                self.send_batch();
+                let pause = self.pause_after(durable.batch.items.len());
+                if pause.is_zero() {
+                    // The next batch goes on its way before the answers of this one.
+                    self.send_batch();
+                }
                 (self.observe)(&durable);
                 self.release.release(Arc::new(durable), answers);
+                std::thread::sleep(pause);
                 Ok(())
             }
             Err(error @ AppendError::Conflict { .. }) => {
@@ -700,9 +722,34 @@ impl Driver {
     }
 }
 
+/// How long the row after one of `items`, sent so long ago, waits; not at all where there is enough for it.
+fn pause(items: usize, enough: bool, since_sent: Duration) -> Duration {
+    if FEW.contains(&items) && !enough {
+        APART.saturating_sub(since_sent)
+    } else {
+        Duration::ZERO
+    }
+}
+
 pub(crate) fn wall() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_wait_for_each_other_only_where_some_share_them() {
+        let at_once = Duration::ZERO;
+        assert_eq!(pause(60, false, at_once), APART);
+        assert_eq!(pause(60, false, APART / 2), APART / 2);
+        assert_eq!(pause(60, false, 2 * APART), at_once);
+        assert_eq!(pause(60, true, at_once), at_once, "enough is there");
+        assert_eq!(pause(1, false, at_once), at_once, "one after the other");
+        assert_eq!(pause(1_024, false, at_once), at_once, "they fill rows");
+    }
 }

@@ -110,6 +110,7 @@ pub fn join<J: Journal + 'static, R: JournalReader + Send + 'static>(
         release,
         batch_id: Box::new(batch_id),
         observe: Box::new(observe),
+        sent_at: None,
         lead: Some(lead),
         stats: Arc::clone(&stats),
     };

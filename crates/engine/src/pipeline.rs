@@ -84,6 +84,10 @@ impl<R> Pipeline<R> {
         self.batch_items.saturating_sub(self.core.open_items())
     }
 
+    pub fn open_items(&self) -> usize {
+        self.core.open_items()
+    }
+
     pub fn has_open_batch(&self) -> bool {
         self.core.has_open_batch()
     }
