@@ -64,13 +64,17 @@ pub fn show(amount: Amount, currency: Currency) -> String {
 /// Minor units, which may be below zero, as decimal text.
 pub fn show_signed(minor: i64, currency: Currency) -> String {
     let digits = usize::from(currency.digits());
-    let sign = if minor < 0 { "-" } else { "" };
-    let magnitude = minor.unsigned_abs();
-    if digits == 0 {
-        return format!("{sign}{magnitude}");
+    let mut text = minor.unsigned_abs().to_string();
+    if digits > 0 {
+        // At least one digit before the point.
+        let missing = (digits + 1).saturating_sub(text.len());
+        text.insert_str(0, &"0".repeat(missing));
+        text.insert(text.len() - digits, '.');
     }
-    let unit = 10_u64.pow(u32::from(currency.digits()));
-    format!("{sign}{}.{:0digits$}", magnitude / unit, magnitude % unit)
+    if minor < 0 {
+        text.insert(0, '-');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -119,6 +123,11 @@ mod tests {
             (-50, 2, "-0.50"),
             (7, 0, "7"),
             (1, 3, "0.001"),
+            (0, 2, "0.00"),
+            (99, 2, "0.99"),
+            (-100, 2, "-1.00"),
+            (-7, 0, "-7"),
+            (i64::MIN, 2, "-92233720368547758.08"),
         ] {
             let currency = Currency::new("XTS", digits).expect("a currency");
             assert_eq!(show_signed(minor, currency), text);
