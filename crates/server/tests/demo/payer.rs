@@ -233,7 +233,8 @@ impl Running {
                 drop(durable.recv().await);
             }
         };
-        let patience = Duration::from_secs(30);
+        // The bank is asked again after pauses of real seconds, and others may use this machine.
+        let patience = Duration::from_secs(120);
         let waited = tokio::time::timeout(patience, looking).await;
         assert!(waited.is_ok(), "waited in vain for: {what}");
     }
