@@ -69,8 +69,8 @@ async fn a_flood_on_one_connection_is_answered_message_by_message_and_others_go_
         let answer = flood.receive().await.expect("an answer");
         approved += i64::from(answer.text(39) == Some("00"));
     }
-    // A counter may come after the 64 that follow it: then it is refused, and nothing is taken.
-    assert!(approved > 100, "{approved}");
+    // The last tap may overtake the flood: then only the 64 counters before its own are still good, and nothing is taken for the others.
+    assert!(approved >= 64, "{approved}");
     assert_eq!(scene.cash().await, 500_000 - 100 * (approved + 1));
     scene.close().await;
 }
