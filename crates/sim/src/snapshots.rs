@@ -21,7 +21,10 @@ impl World {
     /// The machine writes its state down, beside the process.
     pub fn makes_snapshot(&mut self) -> Checked {
         if self.process.is_some() {
-            make(&mut self.reader(), &self.snapshots, self.mutation)?;
+            // One that was damaged there and set aside is not this one.
+            if let Some(seq) = make(&mut self.reader(), &self.snapshots, self.mutation)? {
+                self.damaged_snapshots.remove(&seq);
+            }
             self.snapshots_made += 1;
             self.note(|| "a snapshot".to_owned());
         }
@@ -70,11 +73,12 @@ impl World {
     }
 }
 
+/// Where a new one is.
 fn make(
     journal: &mut impl JournalReader,
     snapshots: &Snapshots,
     mutation: Option<Mutation>,
-) -> Checked {
+) -> Result<Option<u64>, Violation> {
     let made = match mutation {
         Some(Mutation::SnapshotForgetsKeys) => {
             let is_key = |event: &Event| matches!(event, Event::Repeat(_));
@@ -83,17 +87,20 @@ fn make(
         Some(Mutation::SnapshotOfAnEarlierRow) => {
             written(altered(journal, |seq, last, _| seq == last)?, snapshots)
         }
-        _ => now(snapshot::make(journal, snapshots, |_| {})).map(|made| made.map(|_| ())),
+        _ => now(snapshot::make(journal, snapshots, |_| {}))
+            .map(|made| made.map(|made| made.is_new.then_some(made.listed.seq))),
     };
     match made {
         None => Err(journal_violation("a snapshot waits")),
-        Some(Ok(()) | Err(MakeError::Empty)) => Ok(()),
+        Some(Ok(seq)) => Ok(seq),
+        Some(Err(MakeError::Empty)) => Ok(None),
         Some(Err(error)) => Err(journal_violation(error)),
     }
 }
 
-fn written(core: Core, snapshots: &Snapshots) -> Option<Result<(), MakeError>> {
-    now(snapshot::write(core, snapshots)).map(|made| made.map(|_| ()))
+/// Where the new one is; `None` if it waits.
+fn written(core: Core, snapshots: &Snapshots) -> Option<Result<Option<u64>, MakeError>> {
+    now(snapshot::write(core, snapshots)).map(|made| made.map(|listed| Some(listed.seq)))
 }
 
 /// The state without some events, told by position, last position and event; it says that it is of the last row all the same.
