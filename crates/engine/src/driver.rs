@@ -522,7 +522,8 @@ impl Driver {
                     return StopReason::JournalBroken(why);
                 }
             }
-            let mut next = if self.pipeline.is_in_flight() {
+            // What waited for more to go with it waits no longer.
+            let mut next = if self.pipeline.is_in_flight() || self.pipeline.has_open_batch() {
                 None
             } else {
                 self.wait()

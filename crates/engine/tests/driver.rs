@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use paytone_domain::{
@@ -276,6 +276,49 @@ async fn nothing_is_answered_before_it_is_durable_and_reads_wait_as_well() {
     assert_eq!(command.await.expect("answered").position, 1);
     let seen = read.await.expect("answered");
     assert_eq!((seen.answer, seen.position), (true, 1));
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_more_to_go_with_it_goes_though_nothing_comes() {
+    const ROUNDS: u64 = 40;
+    // An engine that waits for something to come looks up once a second.
+    const PATIENCE: Duration = Duration::from_secs(ROUNDS / 2);
+    let (journal, began, go_on) = gated();
+    let running = run(Core::new(), journal, Options::default());
+    let engine = running.engine.clone();
+    let first = engine
+        .ask(Actor::Console, 0, initialize())
+        .expect("there is room");
+    began.recv().expect("the append begins");
+    go_on.send(()).expect("the journal waits");
+    first.answered().await.expect("answered");
+    let begun = Instant::now();
+    for round in 0..ROUNDS {
+        let some = (0..9).map(|place| line(round * 10 + place + 1)).collect();
+        let some = engine
+            .ask_many(Actor::Connector, some)
+            .expect("there is room");
+        began.recv().expect("the append begins");
+        // One more while these are on their way; the read behind it tells when it has been decided.
+        let one = engine
+            .ask(Actor::Connector, 0, line(round * 10 + 10))
+            .expect("there is room");
+        let (entered, inside) = channel();
+        let mut read = Box::pin(engine.read(move |_, _| {
+            let _ = entered.send(());
+        }));
+        assert!(look_at(read.as_mut()).is_none());
+        inside.recv().expect("the engine reads");
+        go_on.send(()).expect("the journal waits");
+        assert_eq!(some.answered().await.expect("answered").answer.len(), 9);
+        began.recv().expect("the next append begins");
+        go_on.send(()).expect("the journal waits");
+        assert!(added(&one.answered().await.expect("answered").answer));
+        read.await.expect("answered");
+        assert!(begun.elapsed() < PATIENCE, "round {round}");
+    }
+    drop(go_on);
     stop(running).await;
 }
 
