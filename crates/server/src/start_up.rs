@@ -256,7 +256,7 @@ pub struct Early(Option<Served>);
 impl Early {
     pub async fn close(mut self) {
         if let Some(served) = self.0.take() {
-            served.stop(LAST_ANSWERS).await;
+            served.drain(LAST_ANSWERS).await;
         }
     }
 }

@@ -74,6 +74,13 @@ impl Served {
     /// Accepts nothing more and waits for requests under way, no longer than `patience`.
     pub async fn stop(self, patience: Duration) {
         self.abort();
+        self.drain(patience).await;
+    }
+
+    /// Accepts nothing more, and lets every connection have the answer that closes it, no longer than `patience`: one whose request has not
+    /// been read yet is not closed without an answer.
+    pub async fn drain(self, patience: Duration) {
+        self.accepting.abort();
         // Another one may accept on the same listener from here on.
         drop(self.accepting.await);
         // All permits back: all connections closed. Streams are cut when patience ends.
