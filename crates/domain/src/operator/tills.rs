@@ -3,9 +3,10 @@
 use super::{Done, Operation, OperatorRefusal};
 use crate::{
     Event,
+    ids::TokenId,
     state::State,
     till::{Store, TillEvent},
-    token::{self, SuspendedBy, TokenEnd, TokenEvent, TokenRefusal, TokenStatus},
+    token::{self, SuspendedBy, Token, TokenEnd, TokenEvent, TokenRefusal, TokenStatus},
 };
 
 pub(super) fn perform(
@@ -74,8 +75,10 @@ pub(super) fn perform(
             Ok(Done::Done)
         }
         Operation::IssueToken { subscriber, new } => {
+            let doubtful = state.tokens.of(subscriber).find_map(suspended_by);
             let (token, event) = token::issue(state, subscriber, new)?;
             events.push(event);
+            events.extend(doubtful.map(|by| suspended(token, by)));
             Ok(Done::TokenIssued(token))
         }
         Operation::ReplaceToken { token, new } => {
@@ -87,6 +90,7 @@ pub(super) fn perform(
             let by = TokenEnd::Replaced;
             events.push(Event::Token(TokenEvent::Ended { token, by }));
             events.push(issued);
+            events.extend(suspended_by(known).map(|by| suspended(next, by)));
             Ok(Done::TokenIssued(next))
         }
         Operation::SuspendToken(id) => {
@@ -102,6 +106,19 @@ pub(super) fn perform(
         }
         _ => Err(OperatorRefusal::NotFound),
     }
+}
+
+/// Why a token waits for a second person: one that is issued beside it or in its place waits as well, or else a single one of the
+/// staff could pay with it.
+fn suspended_by(token: &Token) -> Option<SuspendedBy> {
+    match token.status {
+        TokenStatus::Suspended(by) => Some(by),
+        TokenStatus::Active | TokenStatus::Ended(_) => None,
+    }
+}
+
+fn suspended(token: TokenId, by: SuspendedBy) -> Event {
+    Event::Token(TokenEvent::Suspended { token, by })
 }
 
 fn changed(event: Option<Event>, events: &mut Vec<Event>) -> Result<Done, OperatorRefusal> {

@@ -146,7 +146,8 @@ pub(super) fn forget(state: &mut State, before: Timestamp) {
 
 /// The first answer again. Of what was undone meanwhile nothing is approved any more: the reversal wins.
 pub(super) fn again(state: &State, exchange: &Exchange) -> TillAnswer {
-    if exchange.undone {
+    // A reversal is not undone by another one that names the same.
+    if exchange.undone && exchange.outcome != Outcome::Undone {
         return TillAnswer::Refused(TillRefusal::Undone);
     }
     match (exchange.outcome, exchange.payment) {

@@ -208,7 +208,12 @@ fn follow_up(
         Err(answer) => return (answer, Vec::new()),
     };
     let mut events = Vec::new();
-    let followed = match original_payment(state, &own, &original) {
+    // A stolen one takes its owner's money back to nobody.
+    let may = match (&done, terminal.blocked) {
+        (Outcome::Refunded(_), true) => Err(TillRefusal::TerminalBlocked),
+        _ => original_payment(state, &own, &original),
+    };
+    let followed = match may {
         Ok(Err(gone)) => return (TillAnswer::Archived(gone), Vec::new()),
         Ok(Ok(payment)) => act(payment, &mut events)
             .map(|()| payment.id)

@@ -10,7 +10,7 @@ use paytone_domain::{
     payment::{CaptureMode, Status},
     risk::Veto,
     till::{Chip, TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
-    token::{NewToken, TokenStatus},
+    token::{NewToken, SuspendedBy, TokenStatus},
 };
 
 use crate::support::{
@@ -450,9 +450,22 @@ fn staff_suspend_resume_replace_and_end_tokens() {
         till.script.act(Operation::ResumeToken(token)),
         Err(OperatorRefusal::WrongStatus)
     );
-    assert_eq!(till.script.act(Operation::EndToken(TokenId(2))), done);
+    // What waits for a second person is not got round by a new one.
+    assert_eq!(till.script.act(Operation::SuspendToken(TokenId(2))), done);
+    let instead = Operation::ReplaceToken {
+        token: TokenId(2),
+        new: new_token(3),
+    };
+    assert_eq!(till.script.act(instead), Ok(Done::TokenIssued(TokenId(3))));
+    let status = |till: &Till, token| {
+        let token = till.script.world.state.tokens.get(token);
+        token.map(|token| token.status)
+    };
+    let waits = Some(TokenStatus::Suspended(SuspendedBy::Operator));
+    assert_eq!(status(&till, TokenId(3)), waits);
+    assert_eq!(till.script.act(Operation::EndToken(TokenId(3))), done);
     assert_eq!(
-        till.script.act(Operation::EndToken(TokenId(2))),
+        till.script.act(Operation::EndToken(TokenId(3))),
         Ok(Done::Unchanged)
     );
     till.script.world.replay();
