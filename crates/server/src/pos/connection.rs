@@ -102,7 +102,9 @@ async fn talk(
                     let (node, open, answers) =
                         (Arc::clone(&node), Arc::clone(&open), answers.clone());
                     tokio::spawn(async move {
-                        let reply = decide::answer(&node, &open, &request).await;
+                        let Some(reply) = decide::answer(&node, &open, &request).await else {
+                            return;
+                        };
                         match open.speaks.answer(&request, &reply) {
                             // One that is gone hears nothing; its terminal reverses.
                             Ok(bytes) => drop(answers.send(bytes).await),

@@ -10,7 +10,7 @@ use paytone_domain::{
     payment::{CaptureMode, Status},
     till::{TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
 };
-use paytone_engine::EngineError;
+use paytone_engine::{EngineError, Standing};
 use paytone_wire::{
     iso8583::{Original, original::When},
     till::{Code, Identity, Kind, Reply, Request, request::Transaction},
@@ -30,13 +30,19 @@ use crate::{
 const MARGIN_SECONDS: u32 = 2;
 const LEAST_WAIT_SECONDS: u32 = 3;
 
-/// What `request` is answered. Always something: a terminal that hears nothing reverses.
-pub async fn answer(node: &Node, open: &Open, request: &Request) -> Reply {
+/// What `request` is answered. Nothing if it is not known what became of it: a terminal that hears nothing reverses, one that was declined
+/// does not.
+pub async fn answer(node: &Node, open: &Open, request: &Request) -> Option<Reply> {
+    if *node.engine.standing().borrow() != Standing::Leads {
+        return Some(Reply::new(Code::IssuerUnavailable));
+    }
     match decide(node, open, request).await {
-        Ok(reply) => reply,
-        Err(error) => {
-            tracing::warn!(%error, link = %open.name, "a till is told to try again");
-            Reply::new(Code::IssuerUnavailable)
+        Ok(reply) => Some(reply),
+        // Nothing was done.
+        Err(EngineError::Overloaded) => Some(Reply::new(Code::IssuerUnavailable)),
+        Err(error @ (EngineError::Stopped | EngineError::NotLeading)) => {
+            tracing::warn!(%error, link = %open.name, "a till is not answered");
+            None
         }
     }
 }
@@ -61,12 +67,15 @@ async fn decide(node: &Node, open: &Open, request: &Request) -> Result<Reply, En
             tap(node, open, request, terminal, &known).await
         }
         (Kind::Reversal | Kind::ReversalAdvice, _) => undo(node, request, terminal, &known).await,
-        (Kind::PurchaseAdvice, Transaction::Purchase) => capture(node, request, terminal).await,
-        (Kind::Purchase, Transaction::Refund) => refund(node, request, terminal, &known).await,
         // Somebody has declined meanwhile: whatever we said is undone.
-        (Kind::AuthorizationAdvice, _) if declined(request) => {
+        (Kind::AuthorizationAdvice | Kind::PurchaseAdvice, _) if declined(request) => {
             undo(node, request, terminal, &known).await
         }
+        (Kind::PurchaseAdvice | Kind::Purchase, _) if is_foreign(open, request) => {
+            Ok(Reply::new(Code::InvalidAmount))
+        }
+        (Kind::PurchaseAdvice, Transaction::Purchase) => capture(node, request, terminal).await,
+        (Kind::Purchase, Transaction::Refund) => refund(node, request, terminal, &known).await,
         (Kind::Reconciliation, _) => close_shift(node, request, terminal).await,
         (Kind::Authorization | Kind::Purchase | Kind::PurchaseAdvice, _)
         | (Kind::AuthorizationAdvice | Kind::NetworkManagement, _) => {
@@ -102,7 +111,7 @@ async fn tap(
     let wait = open.answer_seconds.saturating_sub(MARGIN_SECONDS);
     let command = TillCommand::Tap(Box::new(TapRequest {
         terminal,
-        key: identity_key(&request.identity),
+        key: identity_key(request),
         original: own_key(request),
         token: token::hash(&node.keyring, card.number()),
         expires: card.expires.as_deref().and_then(|yymm| yymm.parse().ok()),
@@ -121,7 +130,10 @@ async fn tap(
     }));
     let mut answer = ask(node, command).await?;
     if let TillAnswer::Waits(id) = answer {
-        answer = waited(node, id, Duration::from_secs(open.answer_seconds.into())).await?;
+        let most = Duration::from_secs(open.answer_seconds.into());
+        answer = waited(node, id, most)
+            .await
+            .map_err(|_| EngineError::Stopped)?;
     }
     let mut reply = reply(node, answer);
     if let Ok(verified) = &verified {
@@ -139,11 +151,16 @@ async fn undo(
     let Some(original) = &request.original else {
         return Ok(Reply::new(Code::FormatError));
     };
+    if replaces_in_part(request) {
+        let mut reply = Reply::new(Code::FormatError);
+        reply.remark = Some(REPLACEMENT_AMOUNTS.to_string());
+        return Ok(reply);
+    }
     let merchant = &known.merchant;
     let reason = "reversed at the till";
     let command = TillCommand::Undo {
         terminal,
-        key: identity_key(&request.identity),
+        key: identity_key(request),
         original: original_key(&request.identity, original),
         text: text::seal(&merchant.key, merchant.subject, Place::Refund, reason),
     };
@@ -163,7 +180,7 @@ async fn capture(
     };
     let command = TillCommand::Capture {
         terminal,
-        key: identity_key(&request.identity),
+        key: identity_key(request),
         own: own_key(request),
         original: original_key(&request.identity, original),
         amount,
@@ -188,13 +205,28 @@ async fn refund(
     let reason = "refunded at the till";
     let command = TillCommand::Refund {
         terminal,
-        key: identity_key(&request.identity),
+        key: identity_key(request),
         own: own_key(request),
         original: original_key(&request.identity, original),
         amount,
         text: text::seal(&merchant.key, merchant.subject, Place::Refund, reason),
     };
     Ok(reply(node, ask(node, command).await?))
+}
+
+/// Field 95: what is left of the original.
+const REPLACEMENT_AMOUNTS: u8 = 95;
+
+/// Whether a reversal leaves a part of its original: undoing all of it would take from the merchant what it has given.
+fn replaces_in_part(request: &Request) -> bool {
+    let amounts = request.message().get(REPLACEMENT_AMOUNTS);
+    amounts.is_some_and(|amounts| amounts.iter().any(|byte| (b'1'..=b'9').contains(byte)))
+}
+
+/// Whether it says another currency than this link's.
+fn is_foreign(open: &Open, request: &Request) -> bool {
+    let said = request.currency.as_deref();
+    said.is_some_and(|said| said != open.currency)
 }
 
 /// Whether an advice says that somebody else has declined.
@@ -220,7 +252,7 @@ async fn close_shift(
     };
     let command = TillCommand::CloseShift {
         terminal,
-        key: identity_key(&request.identity),
+        key: identity_key(request),
         purchases: total(totals.debits),
         reversals: total(totals.debit_reversals),
         refunds: total(totals.credits),
@@ -301,8 +333,9 @@ fn amount(request: &Request) -> Option<Amount> {
     Amount::new(minor).filter(|amount| !amount.is_zero())
 }
 
-/// What makes it the same message when it is sent again, over whatever connection.
-fn identity_key(identity: &Identity) -> MessageKey {
+/// What makes it the same message when it is sent again, over whatever connection. Trace numbers begin again, now and then on the same day:
+/// what says something else is another message.
+fn identity_key(request: &Request) -> MessageKey {
     let Identity {
         message_type,
         merchant,
@@ -310,7 +343,10 @@ fn identity_key(identity: &Identity) -> MessageKey {
         trace,
         date,
         ..
-    } = identity;
+    } = &request.identity;
+    let card = request.card.as_ref().map_or("", |card| card.number());
+    let original = request.original.as_ref();
+    let original = original.map(|original| original_key(&request.identity, original).0);
     MessageKey(short_hash(&[
         b"till message\0",
         &message_type.digits(),
@@ -320,8 +356,17 @@ fn identity_key(identity: &Identity) -> MessageKey {
         b"\0",
         &trace.to_be_bytes(),
         date.as_bytes(),
+        b"\0",
+        &request.amount.unwrap_or_default().to_be_bytes(),
+        card.as_bytes(),
+        b"\0",
+        request.message().get(CHIP_DATA).unwrap_or_default(),
+        &original.unwrap_or_default(),
     ]))
 }
+
+/// Field 55.
+const CHIP_DATA: u8 = 55;
 
 /// What a reversal of `request` will name.
 fn own_key(request: &Request) -> MessageKey {

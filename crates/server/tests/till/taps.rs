@@ -288,3 +288,51 @@ async fn a_link_lets_in_its_own_acceptors_after_they_have_signed_on() {
     assert_eq!(scene.cash().await, 500_000);
     scene.close().await;
 }
+
+#[tokio::test]
+async fn a_trace_number_that_begins_again_is_a_sale_of_its_own() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let bought = player.purchase(&scene.file, &mut scene.card, 1_000, false);
+    let first = bought.expect("chip data").0;
+    let heard = player.exchange(&first).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved));
+    let bought = player.purchase(&scene.file, &mut scene.card, 2_000, false);
+    let mut other = bought.expect("chip data").0;
+    let trace = first.text(11).expect("a trace number").to_owned();
+    other.set(11, trace).set(7, "0101000001");
+    let heard = player.exchange(&other).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved));
+    // Both have been paid: an approval of the first is no answer to the second.
+    assert_eq!(scene.cash().await, 497_000);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn what_follows_a_sale_is_in_its_currency_whole_and_not_of_one_that_was_declined() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let bought = player.purchase(&scene.file, &mut scene.card, 8_000, false);
+    let mut asked = bought.expect("chip data").0;
+    asked.message_type = MessageType::new(100);
+    let heard = player.exchange(&asked).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved));
+    let part = format!("{:012}{:012}{:018}", 3_000, 0, 0);
+    for (message_type, field, value, code, cash) in [
+        (220, 49, "840", Code::InvalidAmount, 492_000),
+        (420, 95, part.as_str(), Code::FormatError, 492_000),
+        // The terminal's own processor has declined it since.
+        (220, 39, "05", Code::Approved, 500_000),
+    ] {
+        let mut follows = player.at_the_moment(|terminal, now| terminal.reversal(&asked, now));
+        follows.message_type = MessageType::new(message_type);
+        follows.set(field, value);
+        let heard = player.exchange(&follows).await.expect("an answer");
+        assert_eq!(
+            (heard.code, scene.cash().await),
+            (Some(code), cash),
+            "{message_type} with field {field}"
+        );
+    }
+    scene.close().await;
+}
