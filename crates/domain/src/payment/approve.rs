@@ -51,8 +51,12 @@ pub(crate) fn approve(
         events.push(rejected(why));
         return Err(why);
     }
-    // At a till the phone itself was there: nothing has to be compared.
-    if payment.codes.map(|codes| codes.shown()).unwrap_or_default() != code {
+    let is_right = match payment.codes {
+        Some(codes) => code == codes.shown(),
+        // At a till the phone itself was there: nothing has to be compared, and none is said.
+        None => payment.till.is_some() && code == 0,
+    };
+    if !is_right {
         events.push(rejected(ApprovalRefusal::WrongCode));
         events.extend(super::end::ending(
             state,
