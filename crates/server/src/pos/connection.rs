@@ -3,7 +3,10 @@
 //! **Invariant:** it holds one read buffer, at most one frame more, and a bounded number of requests; when those are under way nothing
 //! more is read, so that the other side feels it. Half a message, silence and a side that takes no answers end it in time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use paytone_wire::till::{Event, Session};
 use tokio::{
@@ -24,7 +27,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_secs(10);
 /// The other side must take answers within this.
 const WRITE: Duration = Duration::from_secs(10);
-/// So many messages that nobody could answer, and the connection is over.
+/// So many messages in a row that nobody could answer, and the connection is over.
 const UNREADABLE: u32 = 8;
 
 pub async fn serve(
@@ -65,12 +68,11 @@ async fn talk(
     let mut buffer = Box::new([0; READ]);
     let mut unreadable = 0;
     let mut silent = false;
+    let mut unfinished = Unfinished::default();
     'connection: loop {
-        let patience = if session.is_waiting() {
-            REST
-        } else {
-            open.idle
-        };
+        let now = Instant::now();
+        let rest = unfinished.patience(session.is_waiting(), now);
+        let patience = rest.unwrap_or(open.idle);
         let count = tokio::select! {
             read = timeout(patience, read.read(&mut buffer[..])) => read,
             _ = stopping.wait_for(|stop| *stop) => break,
@@ -96,6 +98,8 @@ async fn talk(
             match session.next_event() {
                 Ok(None) => break,
                 Ok(Some(Event::Request(request))) => {
+                    unfinished = Unfinished::default();
+                    unreadable = 0;
                     let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else {
                         break 'connection;
                     };
@@ -116,12 +120,14 @@ async fn talk(
                     });
                 }
                 Ok(Some(Event::Answered { bytes, .. })) => {
+                    unfinished = Unfinished::default();
                     if answers.send(bytes).await.is_err() {
                         break 'connection;
                     }
                 }
-                Ok(Some(Event::Alive)) => {}
+                Ok(Some(Event::Alive)) => unfinished = Unfinished::default(),
                 Ok(Some(Event::Unreadable(error))) => {
+                    unfinished = Unfinished::default();
                     unreadable += 1;
                     tracing::debug!(%error, link = %open.name, "a message that nobody can answer");
                     if unreadable == UNREADABLE {
@@ -142,6 +148,18 @@ async fn talk(
         writing,
     )
     .await;
+}
+
+/// Since when a part of a message is there. Bytes of it that come one by one gain it no time.
+#[derive(Default)]
+struct Unfinished(Option<Instant>);
+
+impl Unfinished {
+    /// How long its rest may still take; `None` if there is none.
+    fn patience(&mut self, is_waiting: bool, now: Instant) -> Option<Duration> {
+        self.0 = is_waiting.then(|| self.0.unwrap_or(now));
+        self.0.map(|since| REST.saturating_sub(now - since))
+    }
 }
 
 /// Sends what is there in one go.
@@ -167,4 +185,25 @@ fn trace(node: &Node) -> u32 {
 /// MMDDhhmmss in UTC, as field 7 has it.
 fn transmitted() -> String {
     jiff::Timestamp::now().strftime("%m%d%H%M%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_one_by_one_gain_a_message_no_time() {
+        let mut unfinished = Unfinished::default();
+        let begun = Instant::now();
+        let second = Duration::from_secs(1);
+        assert_eq!(unfinished.patience(false, begun), None);
+        assert_eq!(unfinished.patience(true, begun), Some(REST));
+        let later = unfinished.patience(true, begun + 9 * second);
+        assert_eq!(later, Some(REST - 9 * second));
+        let over = unfinished.patience(true, begun + REST + second);
+        assert_eq!(over, Some(Duration::ZERO));
+        // A whole one came.
+        unfinished = Unfinished::default();
+        assert_eq!(unfinished.patience(true, begun + REST), Some(REST));
+    }
 }
