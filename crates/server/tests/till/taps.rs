@@ -1,8 +1,9 @@
 //! What terminals and customers do every day.
 
+use paytone::pos::player::Player;
 use paytone_domain::operator::{Done, Operation};
 use paytone_wire::{
-    iso8583::{MessageType, Original},
+    iso8583::{Message, MessageType, Original},
     till::{
         Code,
         request::{Total, Totals},
@@ -14,6 +15,30 @@ use crate::{
     ALICE, PIN, Scene,
     support::{PATIENCE, Phone},
 };
+
+/// The phone is held to the terminal: what it sends.
+fn buy(player: &mut Player, scene: &mut Scene, message_type: u16, minor: u64) -> Message {
+    let bought = player.purchase(&scene.file, &mut scene.card, minor, false);
+    let mut message = bought.expect("chip data").0;
+    message.message_type = MessageType::new(message_type);
+    message
+}
+
+/// The same, and it was approved.
+async fn approved(
+    player: &mut Player,
+    scene: &mut Scene,
+    message_type: u16,
+    minor: u64,
+) -> Message {
+    let message = buy(player, scene, message_type, minor);
+    let heard = player.exchange(&message).await.expect("an answer");
+    assert_eq!(
+        (heard.code, heard.message_type),
+        (Some(Code::Approved), MessageType::new(message_type + 10))
+    );
+    message
+}
 
 #[tokio::test]
 async fn a_tap_is_approved_with_the_issuers_cryptogram_and_the_phone_is_told_with_the_stores_name()
@@ -66,13 +91,7 @@ async fn a_repeat_gets_the_same_answer_and_a_copied_cryptogram_nothing() {
 async fn reversals_before_and_after_give_everything_back_once() {
     let mut scene = Scene::open().await;
     let mut player = scene.player().await;
-    let buy = |player: &mut paytone::pos::player::Player, scene: &mut Scene| {
-        let bought = player.purchase(&scene.file, &mut scene.card, 2_000, false);
-        bought.expect("chip data").0
-    };
-    let paid = buy(&mut player, &mut scene);
-    let heard = player.exchange(&paid).await.expect("an answer");
-    assert_eq!(heard.code, Some(Code::Approved));
+    let paid = approved(&mut player, &mut scene, 200, 2_000).await;
     for _ in 0..2 {
         let reversal = player.at_the_moment(|terminal, now| terminal.reversal(&paid, now));
         let heard = player.exchange(&reversal).await.expect("an answer");
@@ -80,7 +99,7 @@ async fn reversals_before_and_after_give_everything_back_once() {
         assert_eq!(heard.message_type, MessageType::new(430));
         assert_eq!(scene.cash().await, 500_000);
     }
-    let late = buy(&mut player, &mut scene);
+    let late = buy(&mut player, &mut scene, 200, 2_000);
     let reversal = player.at_the_moment(|terminal, now| terminal.reversal(&late, now));
     let heard = player.exchange(&reversal).await.expect("an answer");
     assert_eq!(heard.code, Some(Code::Approved));
@@ -141,14 +160,7 @@ async fn above_the_tap_limit_the_till_waits_for_the_phone() {
 async fn an_authorisation_is_held_and_captured_by_an_advice_that_names_it() {
     let mut scene = Scene::open().await;
     let mut player = scene.player().await;
-    let bought = player.purchase(&scene.file, &mut scene.card, 8_000, false);
-    let mut asked = bought.expect("chip data").0;
-    asked.message_type = MessageType::new(100);
-    let heard = player.exchange(&asked).await.expect("an answer");
-    assert_eq!(
-        (heard.code, heard.message_type),
-        (Some(Code::Approved), MessageType::new(110))
-    );
+    let asked = approved(&mut player, &mut scene, 100, 8_000).await;
     assert_eq!(scene.cash().await, 492_000);
     let mut advice = player.at_the_moment(|terminal, now| terminal.reversal(&asked, now));
     advice.message_type = MessageType::new(220);
@@ -166,10 +178,7 @@ async fn an_authorisation_is_held_and_captured_by_an_advice_that_names_it() {
 async fn a_refund_and_a_stand_ins_refusal_name_what_they_are_about() {
     let mut scene = Scene::open().await;
     let mut player = scene.player().await;
-    let bought = player.purchase(&scene.file, &mut scene.card, 3_000, false);
-    let paid = bought.expect("chip data").0;
-    let heard = player.exchange(&paid).await.expect("an answer");
-    assert_eq!(heard.code, Some(Code::Approved));
+    let paid = approved(&mut player, &mut scene, 200, 3_000).await;
     let original = Original::elements_of(&paid);
     for (named, code, cash) in [
         (false, Code::OriginalNotFound, 497_000),
@@ -190,14 +199,8 @@ async fn a_refund_and_a_stand_ins_refusal_name_what_they_are_about() {
         );
         assert_eq!(scene.cash().await, cash);
     }
-    let bought = player.purchase(&scene.file, &mut scene.card, 5_000, false);
-    let mut asked = bought.expect("chip data").0;
-    asked.message_type = MessageType::new(100);
-    let heard = player.exchange(&asked).await.expect("an answer");
-    assert_eq!(
-        (heard.code, scene.cash().await),
-        (Some(Code::Approved), 493_000)
-    );
+    let asked = approved(&mut player, &mut scene, 100, 5_000).await;
+    assert_eq!(scene.cash().await, 493_000);
     let mut advice = player.at_the_moment(|terminal, now| terminal.reversal(&asked, now));
     advice.message_type = MessageType::new(120);
     advice.set(39, "91");
@@ -214,19 +217,15 @@ async fn a_refund_and_a_stand_ins_refusal_name_what_they_are_about() {
 async fn the_stripe_a_wrong_key_and_another_amount_than_signed_are_refused() {
     let mut scene = Scene::open().await;
     let mut player = scene.player().await;
-    let buy = |player: &mut paytone::pos::player::Player, scene: &mut Scene| {
-        let bought = player.purchase(&scene.file, &mut scene.card, 2_000, false);
-        bought.expect("chip data").0
-    };
-    let mut fallback = buy(&mut player, &mut scene);
+    let mut fallback = buy(&mut player, &mut scene, 200, 2_000);
     fallback.set(22, "801").remove(55);
-    let mut other_amount = buy(&mut player, &mut scene);
+    let mut other_amount = buy(&mut player, &mut scene, 200, 2_000);
     other_amount.set(4, "000000002001");
-    let mut forged = buy(&mut player, &mut scene);
+    let mut forged = buy(&mut player, &mut scene, 200, 2_000);
     let mut chip = forged.get(55).expect("field 55").to_vec();
     chip[5] ^= 1;
     forged.set(55, chip);
-    let mut elsewhere = buy(&mut player, &mut scene);
+    let mut elsewhere = buy(&mut player, &mut scene, 200, 2_000);
     elsewhere.set(41, "T0009   ");
     for (message, code) in [
         (fallback, Code::NotAllowedForCard),
@@ -293,12 +292,8 @@ async fn a_link_lets_in_its_own_acceptors_after_they_have_signed_on() {
 async fn a_trace_number_that_begins_again_is_a_sale_of_its_own() {
     let mut scene = Scene::open().await;
     let mut player = scene.player().await;
-    let bought = player.purchase(&scene.file, &mut scene.card, 1_000, false);
-    let first = bought.expect("chip data").0;
-    let heard = player.exchange(&first).await.expect("an answer");
-    assert_eq!(heard.code, Some(Code::Approved));
-    let bought = player.purchase(&scene.file, &mut scene.card, 2_000, false);
-    let mut other = bought.expect("chip data").0;
+    let first = approved(&mut player, &mut scene, 200, 1_000).await;
+    let mut other = buy(&mut player, &mut scene, 200, 2_000);
     let trace = first.text(11).expect("a trace number").to_owned();
     other.set(11, trace).set(7, "0101000001");
     let heard = player.exchange(&other).await.expect("an answer");
@@ -312,11 +307,7 @@ async fn a_trace_number_that_begins_again_is_a_sale_of_its_own() {
 async fn what_follows_a_sale_is_in_its_currency_whole_and_not_of_one_that_was_declined() {
     let mut scene = Scene::open().await;
     let mut player = scene.player().await;
-    let bought = player.purchase(&scene.file, &mut scene.card, 8_000, false);
-    let mut asked = bought.expect("chip data").0;
-    asked.message_type = MessageType::new(100);
-    let heard = player.exchange(&asked).await.expect("an answer");
-    assert_eq!(heard.code, Some(Code::Approved));
+    let asked = approved(&mut player, &mut scene, 100, 8_000).await;
     let part = format!("{:012}{:012}{:018}", 3_000, 0, 0);
     for (message_type, field, value, code, cash) in [
         (220, 49, "840", Code::InvalidAmount, 492_000),

@@ -1,4 +1,5 @@
-//! One node: what its threads do in production, one turn at a time.
+//! One node: what its threads do in production, one turn at a time. One piece: each turn is a few lines, and all share what a node
+//! holds.
 
 use std::collections::VecDeque;
 
