@@ -273,40 +273,60 @@ impl<'c> Question<'c> {
 
 /// A statement made piece by piece.
 pub struct Built {
-    sql: String,
+    /// Before, between and behind the values.
+    pieces: Vec<String>,
     values: Vec<Value>,
 }
 
 impl Built {
     pub fn new(sql: &str) -> Self {
         Self {
-            sql: sql.to_owned(),
+            pieces: vec![sql.to_owned()],
             values: Vec::new(),
         }
     }
 
     /// Words of our own, never anything from outside.
     pub fn text(&mut self, sql: &str) -> &mut Self {
-        self.sql.push_str(sql);
+        if let Some(last) = self.pieces.last_mut() {
+            last.push_str(sql);
+        }
         self
     }
 
     pub fn value(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());
-        self.sql.push_str(&format!("${}", self.values.len()));
+        self.pieces.push(String::new());
         self
     }
 
     pub fn ask(self, pool: &Pool) -> Question<'_> {
-        let mut question = pool.ask(AssertSqlSafe(self.sql));
+        let numbered = matches!(pool, Pool::Postgres(_));
+        let mut question = pool.ask(AssertSqlSafe(self.sql(numbered)));
         question.values = self.values;
         question
     }
 
     pub fn ask_in(self, session: &mut Session) -> Question<'_> {
-        let mut question = session.ask(AssertSqlSafe(self.sql));
+        let numbered = matches!(session, Session::Postgres(_));
+        let mut question = session.ask(AssertSqlSafe(self.sql(numbered)));
         question.values = self.values;
         question
+    }
+
+    /// The statement. SQLite takes a placeholder with a number for a name and looks each one up among all: with hundreds of them that costs
+    /// more than the rows.
+    fn sql(&self, numbered: bool) -> String {
+        let mut sql = String::new();
+        for (number, piece) in self.pieces.iter().enumerate() {
+            match (number, numbered) {
+                (0, _) => {}
+                (number, true) => sql.push_str(&format!("${number}")),
+                (_, false) => sql.push('?'),
+            }
+            sql.push_str(piece);
+        }
+        sql
     }
 }
 
@@ -324,4 +344,17 @@ async fn within<T>(
     timeout(patience, work)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_plain_for_sqlite_and_numbered_for_postgresql() {
+        let mut built = Built::new("INSERT INTO t (a, b) VALUES (");
+        built.value(7_i64).text(", ").value(vec![1_u8]).text(")");
+        assert_eq!(built.sql(false), "INSERT INTO t (a, b) VALUES (?, ?)");
+        assert_eq!(built.sql(true), "INSERT INTO t (a, b) VALUES ($1, $2)");
+    }
 }
