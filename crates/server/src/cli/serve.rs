@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::Failure;
+use super::{Failure, say};
 use paytone_engine::StopReason;
 
 use crate::{
@@ -30,20 +30,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     config.telemetry.log_json |= args.log_json;
     let telemetry = telemetry::start("info", &config.telemetry).map_err(Failure::new)?;
     let mut service = Service::start(config, false).await.map_err(Failure::new)?;
-    println!("paytone serves http://{}", service.address);
-    if let Some(cluster) = &service.node.cluster {
-        println!("node {} of {}", cluster.name, cluster.size());
-    }
-    println!(
-        "admin socket {}",
-        service.node.config.admin_socket().display()
-    );
-    if let Some(address) = service.metrics_address() {
-        println!("metrics http://{address}/metrics");
-    }
-    for (link, address) in service.links() {
-        println!("tills {link} {address}");
-    }
+    say(&places(&service));
     let ended = service.wait().await;
     if let Ended::Engine(StopReason::WentBack(report)) = &ended {
         let kept = cluster::keep_report(&service.node.config, report);
@@ -64,6 +51,23 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Ended::Engine(StopReason::WentBack(report)) => Err(Failure::new(report)),
         Ended::Engine(reason) => Err(Failure::new(why(&reason))),
     }
+}
+
+/// Where everything is, a line each.
+fn places(service: &Service) -> String {
+    let mut lines = vec![format!("paytone serves http://{}", service.address)];
+    if let Some(cluster) = &service.node.cluster {
+        lines.push(format!("node {} of {}", cluster.name, cluster.size()));
+    }
+    let socket = service.node.config.admin_socket();
+    lines.push(format!("admin socket {}", socket.display()));
+    if let Some(address) = service.metrics_address() {
+        lines.push(format!("metrics http://{address}/metrics"));
+    }
+    for (link, address) in service.links() {
+        lines.push(format!("tills {link} {address}"));
+    }
+    lines.join("\n") + "\n"
 }
 
 /// The node decides and answers nothing more, and says why for as long as it is let: whoever watches it must see that.

@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    cli::Failure,
+    cli::{Failure, say},
     config::{self, Bank, Config, Store, Webhooks},
     node::{Node, random},
     pages,
@@ -99,15 +99,15 @@ impl DemoError {
 pub async fn run(args: Args) -> Result<(), Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::doing("finding this program's own file", error))?;
-    println!("Paytone demo in {}", args.data.display());
-    let progress = |part: &str| println!("  {part} …");
+    say(&format!("Paytone demo in {}\n", args.data.display()));
+    let progress = |part: &str| say(&format!("  {part} …\n"));
     let mut demo = Demo::start(&args, &program, &progress)
         .await
         .map_err(Failure::new)?;
-    print!("{}", demo.addresses());
-    println!("\nCtrl-C stops it; starting it again goes on where it was.");
+    say(&demo.addresses());
+    say("\nCtrl-C stops it; starting it again goes on where it was.\n");
     let ended = demo.service.wait().await;
-    println!("\nstopping …");
+    say("\nstopping …\n");
     demo.stop().await;
     match ended {
         Ended::Signal => Ok(()),

@@ -25,7 +25,10 @@ pub fn layer<S>(json: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        // Saying that a line could not be written ends the thread that logs, where nobody reads standard error.
+        .log_internal_errors(false);
     if json {
         let format = WithRequest {
             format: Format::default().json(),

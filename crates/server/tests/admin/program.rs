@@ -29,6 +29,21 @@ fn serve_refuses_the_channel_that_shows_codes_on_the_page() {
 }
 
 #[test]
+fn a_server_goes_on_when_nobody_reads_what_it_prints_and_logs() {
+    // Many links, so that there are lines to print when nobody reads any more.
+    let links = (0..64).map(|link| {
+        format!("[[till.links]]\nname = \"counter-{link}\"\nlisten = \"127.0.0.1:0\"\n")
+    });
+    let links: String = links.collect();
+    let mut site = Site::new(&format!("[till]\nrange = \"88880012\"\n{links}"));
+    site.serve_unheard();
+    site.add("ann", "admin");
+    site.sign_in("ann");
+    site.as_("ann", &["snapshot"]).done();
+    site.stop();
+}
+
+#[test]
 fn a_keyring_of_another_journal_is_refused_and_the_right_one_still_fits() {
     let mut site = Site::new("");
     site.serve();

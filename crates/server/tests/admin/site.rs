@@ -148,6 +148,20 @@ impl Site {
         self.server = Some(server);
     }
 
+    /// Serves, and from its first line on nobody reads what it prints or logs.
+    pub fn serve_unheard(&mut self) {
+        let mut command = self.command(&["serve"]);
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut server = piped.env("RUST_LOG", "debug").spawn().expect("it starts");
+        drop(server.stderr.take());
+        let mut out = BufReader::new(server.stdout.take().expect("a pipe"));
+        let mut first = String::new();
+        out.read_line(&mut first).expect("a line");
+        let origin = first.trim_end().strip_prefix("paytone serves ");
+        self.origin = origin.expect("an origin").to_owned();
+        self.server = Some(server);
+    }
+
     /// Waits until it says where it is.
     pub fn served(&mut self) {
         let server = self.server.as_mut().expect("it was started");
