@@ -4,16 +4,18 @@
 //! the other would wait for memory once for each thing. Asked about many commands at once the processor fetches what they need at
 //! the same time, and the decisions find it near.
 //!
+//! The same for events that are taken in again after a start.
+//!
 //! **Invariant:** nothing is decided here and nothing changes; leaving it out makes no difference but time. **Not here:** commands
-//! that few ask for.
+//! and events of which there are few.
 
 use std::hint::black_box;
 
 use crate::{
-    Command, State,
-    ids::SubscriberId,
+    Command, Event, State,
+    ids::{MerchantId, RepeatKey, SubscriberId},
     ledger::Account,
-    payment::{PayerRef, PaymentCommand, PaymentRequest},
+    payment::{Charged, PayerRef, PaymentCommand, PaymentRequest},
 };
 
 /// So many commands at once: enough that their waits overlap, few enough that nothing is pushed out before it is used.
@@ -26,15 +28,34 @@ pub fn look_ahead<'a>(state: &State, commands: impl Iterator<Item = &'a Command>
     // Each loop looks at what the one before it made findable, without waiting between one command and the next.
     for (payer, request) in payers.iter_mut().zip(commands.filter_map(request)) {
         *payer = who_pays(state, request);
-        black_box(state.repeats.is_known(&request.repeat.key));
-        black_box(
-            state
-                .book
-                .balance(Account::MerchantPayable(request.merchant)),
-        );
+        books(state, &request.repeat.key, request.merchant);
         count += 1;
     }
-    let payers = || payers[..count].iter().flatten();
+    of_payers(state, &payers[..count]);
+}
+
+/// The same of the first [`AT_ONCE`] of `events`.
+pub fn look_back<'a>(state: &State, events: impl Iterator<Item = &'a Event>) {
+    let mut payers = [None; AT_ONCE];
+    let mut count = 0;
+    for (payer, charged) in payers.iter_mut().zip(events.filter_map(charged)) {
+        *payer = Some(charged.payer);
+        books(state, &charged.key, charged.merchant);
+        if let Some(mandate) = state.mandates.get(&charged.mandate) {
+            black_box(mandate.charged);
+        }
+        count += 1;
+    }
+    of_payers(state, &payers[..count]);
+}
+
+fn books(state: &State, key: &RepeatKey, merchant: MerchantId) {
+    black_box(state.repeats.is_known(key));
+    black_box(state.book.balance(Account::MerchantPayable(merchant)));
+}
+
+fn of_payers(state: &State, payers: &[Option<SubscriberId>]) {
+    let payers = || payers.iter().flatten();
     for id in payers() {
         if let Some(payer) = state.subscribers.get(*id) {
             black_box((payer.status, payer.line(), payer.generation));
@@ -50,6 +71,13 @@ pub fn look_ahead<'a>(state: &State, commands: impl Iterator<Item = &'a Command>
             black_box(state.lots.get(lot).map(|lot| lot.expires_at));
             black_box(state.book.balance(Account::Grant(*lot)));
         }
+    }
+}
+
+fn charged(event: &Event) -> Option<&Charged> {
+    match event {
+        Event::Charged(charged) => Some(charged),
+        _ => None,
     }
 }
 

@@ -48,7 +48,7 @@ pub mod time;
 pub mod token;
 
 pub use actor::Actor;
-pub use ahead::{AT_ONCE, look_ahead};
+pub use ahead::{AT_ONCE, look_ahead, look_back};
 pub use answer::{AlreadyInitialized, Answer};
 pub use command::{Command, Decision, decide};
 pub use event::{Event, Fallen, evolve};

@@ -1,7 +1,7 @@
 //! The engine as a step function.
 
 use paytone_domain::{
-    Actor, Answer, Command, State, decide, evolve,
+    AT_ONCE, Actor, Answer, Command, State, decide, evolve, look_back,
     time::{Calendar, Moment, Timestamp},
 };
 use paytone_journal::{Row, Tip};
@@ -95,8 +95,12 @@ impl Core {
 
     /// The same for a row that was decoded.
     pub(crate) fn take(&mut self, tip: Tip, batch: &Batch) {
-        for event in batch.items.iter().flat_map(|item| &item.events) {
-            evolve(&mut self.state, &batch.moment, event);
+        for items in batch.items.chunks(AT_ONCE) {
+            let events = || items.iter().flat_map(|item| &item.events);
+            look_back(&self.state, events());
+            for event in events() {
+                evolve(&mut self.state, &batch.moment, event);
+            }
         }
         self.open.moment = batch.moment;
         self.tip = Some(tip);

@@ -150,8 +150,8 @@ pub async fn replay_after(
     let mut after = core.tip().map_or(0, |tip| tip.seq);
     let mut reader: Option<Reader> = None;
     let mut chain = ChainVerifier::after(core.tip());
+    let mut rows = journal.read(after, ROWS, BYTES).await?;
     loop {
-        let rows = journal.read(after, ROWS, BYTES).await?;
         let is_end = rows.is_empty();
         after = rows.last().map_or(after, |row| row.seq);
         // A long journal is read on one thread while another applies what was read before.
@@ -166,13 +166,21 @@ pub async fn replay_after(
             }
             None => Some(decode(&mut chain, rows)),
         };
-        for (tip, batch) in decoded.transpose()?.unwrap_or_default() {
-            core.take(tip, &batch);
-            seen(tip.seq, &batch);
-        }
+        let decoded = decoded.transpose()?.unwrap_or_default();
+        let applied = async {
+            for (tip, batch) in decoded {
+                core.take(tip, &batch);
+                seen(tip.seq, &batch);
+                // The database goes on reading: it stops where nobody takes what it has found.
+                tokio::task::yield_now().await;
+            }
+        };
         if is_end {
+            applied.await;
             return Ok(core);
         }
+        let ((), read) = tokio::join!(applied, journal.read(after, ROWS, BYTES));
+        rows = read?;
     }
 }
 

@@ -28,9 +28,12 @@ use world::World;
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// People with a line and money
+    /// People with a line, and money
     #[arg(long, default_value_t = 1_000_000)]
     subscribers: u64,
+    /// Nobody has money but those who are charged: what a subscriber takes who never pays
+    #[arg(long)]
+    idle: bool,
     /// Charges under a mandate after the snapshot
     #[arg(long, default_value_t = 200_000)]
     payments: u64,
@@ -125,7 +128,12 @@ fn per_s(count: u64, took: Duration) -> u64 {
 async fn measure(args: &Args, folder: &Path) -> Result<Report, StartError> {
     let mut journal = SqliteJournal::open(&folder.join("journal.sqlite")).await?;
     let snapshots = Snapshots::folder(folder.join("snapshots"));
-    let world = World::open(&mut journal, args.subscribers, args.payers).await?;
+    let with_money = if args.idle {
+        args.payers
+    } else {
+        args.subscribers
+    };
+    let world = World::open(&mut journal, args.subscribers, args.payers, with_money).await?;
     // Only what a start makes is in memory while it is measured.
     let charges = world.into_charges();
     let (opening, took, _) = timed(&mut journal, None).await?;

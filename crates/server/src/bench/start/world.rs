@@ -172,7 +172,7 @@ impl Deciding<'_> {
         }
     }
 
-    async fn subscriber(&mut self, by: OperatorId, place: u64) -> Result<(), StartError> {
+    async fn line(&mut self, by: OperatorId, place: u64) -> Result<(), StartError> {
         let row = LineRow {
             number: number(place),
             renumbered_from: None,
@@ -192,7 +192,10 @@ impl Deciding<'_> {
             bank: None,
         };
         let line = Command::Line(Box::new(row));
-        self.decide(Actor::Operator(by), line).await?;
+        self.decide(Actor::Operator(by), line).await.map(|_| ())
+    }
+
+    async fn cash(&mut self, by: OperatorId, place: u64) -> Result<(), StartError> {
         let cash = BalanceRow {
             row: place,
             subscriber: SubscriberId(place),
@@ -274,11 +277,12 @@ impl Deciding<'_> {
 }
 
 impl World {
-    /// Makes it in an empty journal; the first `payers` subscribers have a mandate each.
+    /// Makes it in an empty journal; the first `payers` subscribers have a mandate each, and the first `with_money` have money.
     pub async fn open(
         journal: &mut SqliteJournal,
         subscribers: u64,
         payers: u64,
+        with_money: u64,
     ) -> Result<Self, StartError> {
         let mut deciding = Deciding {
             core: Core::new(),
@@ -296,7 +300,10 @@ impl World {
         let operator = deciding.staff().await?;
         let merchant = deciding.merchant(operator).await?;
         for place in 1..=subscribers {
-            deciding.subscriber(operator, place).await?;
+            deciding.line(operator, place).await?;
+            if place <= with_money {
+                deciding.cash(operator, place).await?;
+            }
         }
         let mut mandates = Vec::new();
         for place in 1..=payers.min(subscribers) {
