@@ -1,11 +1,11 @@
 //! A [`Reading`] as Prometheus reads it: text format 0.0.4.
 //!
-//! Times are in seconds, sizes in bytes, counters end in `_total`. Label values are names of this program's own, so that
-//! nothing needs escaping.
+//! Times are in seconds, sizes in bytes, counters end in `_total`. Label values are names of this program's own, but for those
+//! of links, which are the settings'.
 
 use std::fmt::{Display, Write as _};
 
-use super::reading::{Count, Distribution, Reading};
+use super::reading::{Count, Distribution, Reading, TillLink};
 
 /// What [`text`] is, for the header.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -19,6 +19,7 @@ pub fn text(reading: &Reading) -> String {
     payments(&mut page, reading);
     engine(&mut page, reading);
     http(&mut page, reading);
+    tills(&mut page, reading);
     page.0
 }
 
@@ -362,6 +363,72 @@ fn http(page: &mut Page, reading: &Reading) {
         let labels = format!("route=\"{}\",method=\"{}\"", route.route, route.method);
         page.buckets(name, &labels, &route.took_us, Unit::Seconds);
     }
+}
+
+fn tills(page: &mut Page, reading: &Reading) {
+    let of = |link: &TillLink| format!("link=\"{}\"", escaped(&link.name));
+    let mut each = |name: &str, kind: &str, help: &str, value: fn(&TillLink) -> u64| {
+        page.family(name, kind, help);
+        for link in &reading.tills {
+            page.sample(name, &of(link), value(link));
+        }
+    };
+    each(
+        "paytone_till_connections",
+        "gauge",
+        "Open connections of tills, by link.",
+        |link| link.connections,
+    );
+    each(
+        "paytone_till_sent_away_total",
+        "counter",
+        "Connections of tills that were too many.",
+        |link| link.sent_away,
+    );
+    each(
+        "paytone_till_unreadable_total",
+        "counter",
+        "Messages of tills that nobody could answer.",
+        |link| link.unreadable,
+    );
+    each(
+        "paytone_till_unanswered_total",
+        "counter",
+        "Requests of tills of which it was not known what became.",
+        |link| link.unanswered,
+    );
+    let name = "paytone_till_messages_total";
+    page.family(
+        name,
+        "counter",
+        "Requests of tills by link, type of message and field 39 of the answer, as ISO 8583:1987 has them.",
+    );
+    for link in &reading.tills {
+        for one in &link.answers {
+            let labels = format!(
+                "{},type=\"{}\",code=\"{}\"",
+                of(link),
+                one.message_type,
+                one.code
+            );
+            page.sample(name, &labels, one.count);
+        }
+    }
+    let name = "paytone_till_answer_seconds";
+    page.family(
+        name,
+        "histogram",
+        "How long requests of tills took to be answered.",
+    );
+    for link in &reading.tills {
+        page.buckets(name, &of(link), &link.took_us, Unit::Seconds);
+    }
+}
+
+/// A label's value that is not a name of this program's own.
+fn escaped(value: &str) -> String {
+    let value = value.replace('\\', r"\\").replace('"', r#"\""#);
+    value.replace('\n', r"\n")
 }
 
 #[cfg(test)]

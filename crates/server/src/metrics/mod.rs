@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`payments`] | what durable batches did, counted |
 //! | [`requests`] | what was asked over HTTP and how it was answered |
+//! | [`tills`] | what was asked over links and how it was answered |
 //! | [`lag`] | since when the views have been behind |
 //! | [`reading`], [`exposition`] | all of it at one moment, and as Prometheus reads it |
 //! | [`health`] | whether the node should get requests |
@@ -26,6 +27,7 @@ pub mod payments;
 pub mod reading;
 pub mod requests;
 pub mod serve;
+pub mod tills;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -51,12 +53,14 @@ use crate::edge::time;
 use lag::Lag;
 use payments::{Open, Payments};
 use requests::Requests;
+use tills::Tills;
 
 /// The node's own counters.
 pub struct Metrics {
     begun: Instant,
     pub payments: Payments,
     pub requests: Requests,
+    pub tills: Tills,
     /// Items of each durable batch.
     batch_items: Histogram,
     /// From a payment's request to its prompt on a phone's stream.
@@ -72,6 +76,7 @@ impl Default for Metrics {
             begun: Instant::now(),
             payments: Payments::default(),
             requests: Requests::default(),
+            tills: Tills::default(),
             batch_items: Histogram::new(SIZES),
             prompt_us: Histogram::new(TIMES_US),
             evicted: AtomicU64::new(0),

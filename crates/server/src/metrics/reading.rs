@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     health::{self, NotReady},
     requests::TurnedAway,
+    tills::Seen,
 };
 use crate::{edge::time, node::Node};
 
@@ -40,6 +41,8 @@ pub struct Reading {
     pub webhooks: Option<Webhooks>,
     pub memory: Memory,
     pub http: Http,
+    #[serde(default)]
+    pub tills: Vec<TillLink>,
     #[serde(default)]
     pub lead: Lead,
 }
@@ -180,6 +183,48 @@ pub struct Route {
     pub took_us: Distribution,
 }
 
+/// Since the start of the node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TillLink {
+    pub name: String,
+    pub connections: u64,
+    pub sent_away: u64,
+    pub unreadable: u64,
+    pub unanswered: u64,
+    pub answers: Vec<TillAnswers>,
+    pub took_us: Distribution,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TillAnswers {
+    /// Of the request, as the 1987 version has it.
+    pub message_type: String,
+    /// Field 39, as the 1987 version has it.
+    pub code: String,
+    pub count: u64,
+}
+
+impl From<Seen> for TillLink {
+    fn from(seen: Seen) -> Self {
+        let answers = seen.answers.into_iter();
+        Self {
+            name: seen.name,
+            connections: seen.connections,
+            sent_away: seen.sent_away,
+            unreadable: seen.unreadable,
+            unanswered: seen.unanswered,
+            answers: answers
+                .map(|(message_type, code, count)| TillAnswers {
+                    message_type: message_type.to_owned(),
+                    code: code.to_owned(),
+                    count,
+                })
+                .collect(),
+            took_us: seen.took_us.into(),
+        }
+    }
+}
+
 impl From<Counts> for Distribution {
     fn from(counts: Counts) -> Self {
         Self {
@@ -244,6 +289,7 @@ fn parts(state: &State) -> Vec<Count> {
         ("merchants", state.merchants.len()),
         ("grants", state.lots.len()),
         ("mandates", state.mandates.len()),
+        ("tokens", state.tokens.len()),
         ("payments", state.payments.len()),
         ("refunds", state.refunds.len()),
         ("effects", state.effects.len()),
@@ -364,6 +410,7 @@ impl Reading {
                 state: state.unwrap_or_default(),
             },
             http: http(node),
+            tills: metrics.tills.read().into_iter().map(Into::into).collect(),
             lead: Lead {
                 leads: *node.engine.standing().borrow() == Standing::Leads,
                 epoch: node.engine.epoch(),

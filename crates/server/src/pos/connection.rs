@@ -106,9 +106,13 @@ async fn talk(
                     let (node, open, answers) =
                         (Arc::clone(&node), Arc::clone(&open), answers.clone());
                     tokio::spawn(async move {
+                        let begun = Instant::now();
                         let Some(reply) = decide::answer(&node, &open, &request).await else {
+                            open.counts.unanswered();
                             return;
                         };
+                        let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+                        open.counts.answered(request.kind, reply.code, took);
                         match open.speaks.answer(&request, &reply) {
                             // One that is gone hears nothing; its terminal reverses.
                             Ok(bytes) => drop(answers.send(bytes).await),
@@ -127,6 +131,7 @@ async fn talk(
                 }
                 Ok(Some(Event::Alive)) => unfinished = Unfinished::default(),
                 Ok(Some(Event::Unreadable(error))) => {
+                    open.counts.unreadable();
                     unfinished = Unfinished::default();
                     unreadable += 1;
                     tracing::debug!(%error, link = %open.name, "a message that nobody can answer");
@@ -135,6 +140,7 @@ async fn talk(
                     }
                 }
                 Err(error) => {
+                    open.counts.unreadable();
                     tracing::debug!(code = error.code(), link = %open.name, "bytes that are no messages");
                     break 'connection;
                 }

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{connection, keys::IssuerKeys, terminals::Seen};
-use crate::{config, node::Node};
+use crate::{config, metrics::tills, node::Node};
 
 /// What all links of a node share.
 #[derive(Default)]
@@ -59,6 +59,7 @@ pub struct Open {
     pub idle: Duration,
     pub in_flight: usize,
     acceptors: Vec<String>,
+    pub counts: Arc<tills::Link>,
 }
 
 impl Open {
@@ -92,7 +93,8 @@ impl Links {
             most,
         };
         for link in &settings.links {
-            let open = Arc::new(opened(link, settings)?);
+            let counts = node.metrics.tills.link(&link.name);
+            let open = Arc::new(opened(link, settings, counts)?);
             let tls = acceptor(link)?;
             let listen = |why| LinkError::Listen {
                 link: link.name.clone(),
@@ -142,19 +144,25 @@ async fn accept(
         };
         // Beyond the limit a newcomer is sent away at once: those that are here go on as if nobody had come.
         let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+            open.counts.sent_away();
             tracing::warn!(link = %open.name, "too many connections of tills");
             continue;
         };
+        let connected = open.counts.connected();
         let (node, open, tls) = (Arc::clone(&node), Arc::clone(&open), tls.clone());
         let stopping = stopping.clone();
         tokio::spawn(async move {
             connection::serve(node, open, stream, tls, stopping).await;
-            drop(permit);
+            drop((permit, connected));
         });
     }
 }
 
-fn opened(link: &config::TillLink, settings: &config::Till) -> Result<Open, LinkError> {
+fn opened(
+    link: &config::TillLink,
+    settings: &config::Till,
+    counts: Arc<tills::Link>,
+) -> Result<Open, LinkError> {
     let wrong = |setting, why: String| LinkError::Setting {
         link: link.name.clone(),
         setting,
@@ -206,6 +214,7 @@ fn opened(link: &config::TillLink, settings: &config::Till) -> Result<Open, Link
         idle: Duration::from_secs(settings.idle_seconds.max(1)),
         in_flight: settings.in_flight.max(1),
         acceptors: link.acceptors.clone(),
+        counts,
     })
 }
 

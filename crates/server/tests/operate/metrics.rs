@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http_body_util::BodyExt as _;
 use hyper::{Method, StatusCode};
 use paytone::{http::serve, metrics};
+use paytone_wire::till::{Code, Kind};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -201,6 +202,8 @@ async fn the_public_listener_tells_no_figures() {
 async fn the_dashboard_asks_for_what_is_measured() {
     let test = TestNode::start().await;
     test.get("/healthz", None).await.expect(200);
+    let link = test.node.metrics.tills.link("counter");
+    link.answered(Kind::Purchase, Code::Approved, 400);
     // A veto and a decline with their reasons.
     let shop = test.merchant("Bookshop", 5942).await;
     test.ask(&shop, Ask::of(NOBODY, 100)).await;

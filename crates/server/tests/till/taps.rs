@@ -1,6 +1,9 @@
 //! What terminals and customers do every day.
 
-use paytone::pos::player::Player;
+use paytone::{
+    metrics::{Reading, exposition},
+    pos::player::Player,
+};
 use paytone_domain::operator::{Done, Operation};
 use paytone_wire::{
     iso8583::{Message, MessageType, Original},
@@ -63,6 +66,31 @@ async fn a_tap_is_approved_with_the_issuers_cryptogram_and_the_phone_is_told_wit
     assert_eq!(told["amount"], "12.50");
     assert_eq!(told["merchant"]["name"], "Corner shops");
     assert_eq!(told["purpose"], "The corner of Moon Street", "{told}");
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn what_a_link_is_asked_and_answers_is_counted() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let paid = approved(&mut player, &mut scene, 200, 1_000).await;
+    let mut copied = paid.clone();
+    copied.set(11, "000777");
+    let heard = player.exchange(&copied).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::SecurityViolation));
+    let page = exposition::text(&Reading::of(&scene.test.node).await);
+    for sample in [
+        r#"paytone_till_connections{link="counter"} 1"#,
+        r#"paytone_till_messages_total{link="counter",type="0200",code="00"} 1"#,
+        r#"paytone_till_messages_total{link="counter",type="0200",code="63"} 1"#,
+        r#"paytone_till_answer_seconds_count{link="counter"} 2"#,
+        r#"paytone_till_unanswered_total{link="counter"} 0"#,
+    ] {
+        assert!(
+            page.lines().any(|line| line == sample),
+            "{sample} in {page}"
+        );
+    }
     scene.close().await;
 }
 

@@ -74,6 +74,11 @@ const TABLE: &[(Code, &str, &str)] = &[
 ];
 
 impl Code {
+    /// In the order of their declaration.
+    pub fn all() -> impl ExactSizeIterator<Item = Self> {
+        TABLE.iter().map(|(code, _, _)| *code)
+    }
+
     /// The value of field 39 in an answer of `message_type`.
     pub fn text(self, message_type: MessageType) -> &'static str {
         if message_type.version() == 0 {
