@@ -12,7 +12,6 @@ use axum::{
 use paytone_domain::{
     ids::{MerchantId, StoreId, TerminalId, TokenId},
     operator::Operation,
-    till::{Shift, Total},
     token::Token,
 };
 use serde::Deserialize;
@@ -33,7 +32,7 @@ use crate::{
         time,
     },
     node::Node,
-    pos::{terminal_key, token},
+    pos::{stores_of, terminal_key, token},
 };
 
 pub fn router() -> Router<Arc<Node>> {
@@ -164,59 +163,8 @@ async fn stores(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let merchant = MerchantId::read(&node.ids, &id).ok_or_else(Problem::not_found)?;
-    let read = node.engine.read(move |state, _| {
-        let stores = state.terminals.stores();
-        let stores: Vec<_> = stores
-            .filter(|one| one.merchant == merchant)
-            .cloned()
-            .collect();
-        let terminals = state.terminals.iter();
-        let of_them = |store| stores.iter().any(|one| one.id == store);
-        let terminals: Vec<_> = terminals
-            .filter(|one| of_them(one.store))
-            .cloned()
-            .collect();
-        (stores, terminals)
-    });
-    let (stores, terminals) = read.await?.answer;
-    let card = node.directory.merchant(merchant, &node.subjects).await?;
-    let card = card.ok_or_else(Problem::not_found)?;
-    let currency = node.currency();
-    let total = |total: Total| json!({"count": total.count, "amount": amount::show_signed(total.minor, currency)});
-    let shift = |shift: &Shift| {
-        json!({
-            "number": shift.number,
-            "purchases": total(shift.purchases),
-            "reversals": total(shift.reversals),
-            "refunds": total(shift.refunds),
-        })
-    };
-    let shown: Vec<Value> = stores
-        .iter()
-        .map(|store| {
-            let of_it = terminals.iter().filter(|one| one.store == store.id);
-            let terminals: Vec<Value> = of_it
-                .map(|one| {
-                    json!({
-                        "id": one.id.show(&node.ids),
-                        "code": one.code,
-                        "per_payment": amount::show(one.limit, currency),
-                        "blocked": one.blocked,
-                        "shift": shift(&one.shift),
-                        "closed_shift": one.closed.as_ref().map(shift),
-                    })
-                })
-                .collect();
-            let name = text::open(&card.key, card.subject, Place::StoreName, &store.name);
-            json!({
-                "id": store.id.show(&node.ids),
-                "name": name.unwrap_or_default(),
-                "acceptor": store.acceptor,
-                "terminals": terminals,
-            })
-        })
-        .collect();
-    let answer = json!({"currency": currency.code(), "data": shown});
+    let (data, _) = stores_of(&node, merchant).await?;
+    let answer = json!({"currency": node.currency().code(), "data": data});
     Ok(json::answer(StatusCode::OK, &answer))
 }
 

@@ -17,6 +17,7 @@ mod connection;
 mod decide;
 mod keys;
 mod link;
+mod stores;
 mod terminals;
 
 pub mod player;
@@ -24,4 +25,5 @@ pub mod token;
 
 pub use keys::{IssuerKey, IssuerKeys, KeyFileError};
 pub use link::{LinkError, Links, Tills};
+pub use stores::{StoreShown, of_merchant as stores_of};
 pub use terminals::terminal_key;

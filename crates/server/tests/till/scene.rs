@@ -33,6 +33,8 @@ pub struct Scene {
     pub address: SocketAddr,
     pub file: PhoneFile,
     pub card: Card,
+    /// The merchant's client key.
+    pub shop: String,
     links: Links,
 }
 
@@ -99,6 +101,7 @@ impl Scene {
             address,
             file,
             card,
+            shop: shop.key,
             links,
         }
     }

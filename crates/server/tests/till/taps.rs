@@ -95,6 +95,38 @@ async fn what_a_link_is_asked_and_answers_is_counted() {
 }
 
 #[tokio::test]
+async fn a_merchant_sees_its_stores_and_what_each_terminal_took() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    let paid = approved(&mut player, &mut scene, 200, 2_000).await;
+    approved(&mut player, &mut scene, 200, 1_250).await;
+    let reversal = player.at_the_moment(|terminal, now| terminal.reversal(&paid, now));
+    player.exchange(&reversal).await.expect("an answer");
+    let asked = scene.test.get("/v1/stores", Some(&scene.shop)).await;
+    let stores = asked.expect(200).body;
+    assert_eq!(stores["data"][0]["name"], "The corner of Moon Street");
+    assert_eq!(stores["data"][0]["acceptor"], "CORNER1");
+    let terminal = &stores["data"][0]["terminals"][0];
+    assert_eq!(terminal["code"], "T0001");
+    assert_eq!(terminal["per_payment"], "2000.00");
+    assert_eq!(
+        terminal["shift"],
+        serde_json::json!({
+            "number": 0,
+            "purchases": {"count": 2, "amount": "32.50"},
+            "reversals": {"count": 1, "amount": "20.00"},
+            "refunds": {"count": 0, "amount": "0.00"},
+        })
+    );
+    assert_eq!(terminal["closed_shift"], serde_json::Value::Null);
+    // Those of another merchant are its own.
+    let other = scene.test.merchant("Elsewhere", 5411).await;
+    let none = scene.test.get("/v1/stores", Some(&other.key)).await;
+    assert_eq!(none.expect(200).body, serde_json::json!({"data": []}));
+    scene.close().await;
+}
+
+#[tokio::test]
 async fn a_repeat_gets_the_same_answer_and_a_copied_cryptogram_nothing() {
     let mut scene = Scene::open().await;
     let mut player = scene.player().await;

@@ -17,7 +17,7 @@ use utoipa::{
     },
 };
 
-use super::{events, lists, mandates, me, payments, refunds, webhook_endpoints};
+use super::{events, lists, mandates, me, payments, refunds, stores, webhook_endpoints};
 
 /// What every error looks like (RFC 9457).
 #[derive(ToSchema)]
@@ -72,7 +72,7 @@ struct ProblemSchema {
         events::list,
         webhook_endpoints::create, webhook_endpoints::list, webhook_endpoints::get, webhook_endpoints::remove,
         webhook_endpoints::rotate, webhook_endpoints::deliveries, webhook_endpoints::redeliver,
-        me::get,
+        me::get, stores::list,
     ),
     components(schemas(ProblemSchema)),
     modifiers(&Everywhere),

@@ -3,7 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`client`] | bearer keys and idempotency keys |
-//! | [`payments`], [`refunds`], [`mandates`], [`me`] | what can be asked and looked at |
+//! | [`payments`], [`refunds`], [`mandates`], [`me`], [`stores`] | what can be asked and looked at |
 //! | [`lists`], [`events`], [`webhook_endpoints`] | many at once, and what happened |
 //! | [`long_poll`] | waiting for a change |
 //! | [`objects`] | what it answers with |
@@ -25,6 +25,7 @@ mod payment_request;
 mod payments;
 mod refunds;
 mod refusals;
+mod stores;
 mod webhook_endpoints;
 
 use std::sync::Arc;
@@ -104,6 +105,7 @@ pub fn routes() -> Vec<Route> {
             post(webhook_endpoints::redeliver),
         ),
         route(GET, "/v1/me", get(me::get)),
+        route(GET, "/v1/stores", get(stores::list)),
     ]
 }
 
