@@ -51,12 +51,13 @@ impl PublicIds {
         let mut block = Array::from(block_of(kind_tag(kind), id));
         self.cipher.encrypt_block(&mut block);
         let bits = u128::from_be_bytes(block.into());
+        let digits: [u8; TEXT_LENGTH] =
+            std::array::from_fn(|position| DIGITS[digit_at(bits, position)]);
+        let digits = str::from_utf8(&digits).expect("digits are ASCII");
         let mut text = String::with_capacity(kind.len() + 1 + TEXT_LENGTH);
         text.push_str(kind);
         text.push('_');
-        for position in 0..TEXT_LENGTH {
-            text.push(char::from(DIGITS[digit_at(bits, position)]));
-        }
+        text.push_str(digits);
         text
     }
 

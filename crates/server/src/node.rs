@@ -469,9 +469,7 @@ async fn begin(
 
 /// 16 random bytes.
 pub fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
-    bytes
+    paytone_journal::random()
 }
 
 impl Hub {

@@ -8,10 +8,10 @@
 //! another. Nonces are random: far below 2³² seals under one key, which a million persons and merchants stay.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use super::Keyring;
+use crate::randomness::random;
 
 const KEY_ID_BYTES: usize = 4;
 const TAG_BYTES: usize = 16;
@@ -119,8 +119,7 @@ pub fn cipher(secret: &[u8; 32]) -> LessSafeKey {
 
 /// Appends nonce, ciphertext and tag to `out`.
 pub fn seal_into(key: &LessSafeKey, authenticated: &[u8], plain: &[u8], out: &mut Vec<u8>) {
-    let mut nonce = [0; NONCE_LEN];
-    rand::fill(&mut nonce).expect("the system has a source of randomness");
+    let nonce: [u8; NONCE_LEN] = random();
     out.reserve_exact(NONCE_LEN + plain.len() + TAG_BYTES);
     out.extend_from_slice(&nonce);
     let start = out.len();

@@ -39,6 +39,9 @@ pub struct Args {
     pub payers: usize,
     #[arg(long, default_value_t = 16)]
     pub merchants: usize,
+    /// MiB of memory taken before anything is measured, as `limits.reserve_mib` does.
+    #[arg(long, default_value_t = 512)]
+    pub reserve_mib: usize,
     /// Where the stores are made; a new folder in it is used and removed.
     #[arg(long, default_value = ".")]
     pub data: PathBuf,
@@ -138,6 +141,7 @@ async fn in_folder(args: &Args, folder: PathBuf) -> Result<Outcome, BenchError> 
         keyring: folder.join("keyring.toml"),
         limits: Limits {
             connections: args.connections + 64,
+            reserve_mib: args.reserve_mib,
             ..Limits::default()
         },
         store: args.store.clone().unwrap_or_default(),

@@ -61,25 +61,60 @@ pub fn show(amount: Amount, currency: Currency) -> String {
     show_signed(amount.minor(), currency)
 }
 
+/// Sign, point and the 20 digits of the largest number.
+const LONGEST: usize = 22;
+
 /// Minor units, which may be below zero, as decimal text.
 pub fn show_signed(minor: i64, currency: Currency) -> String {
-    let digits = usize::from(currency.digits());
-    let mut text = minor.unsigned_abs().to_string();
-    if digits > 0 {
-        // At least one digit before the point.
-        let missing = (digits + 1).saturating_sub(text.len());
-        text.insert_str(0, &"0".repeat(missing));
-        text.insert(text.len() - digits, '.');
+    let mut ends = [0; LONGEST];
+    let mut begin = ends.len();
+    let (mut left, digits) = (minor.unsigned_abs(), usize::from(currency.digits()));
+    // From the right, until one digit at least is before the point.
+    for place in 0.. {
+        if place > digits && left == 0 {
+            break;
+        }
+        if place == digits && digits > 0 {
+            begin -= 1;
+            ends[begin] = b'.';
+        }
+        begin -= 1;
+        ends[begin] = b'0' + (left % 10) as u8;
+        left /= 10;
     }
     if minor < 0 {
-        text.insert(0, '-');
+        begin -= 1;
+        ends[begin] = b'-';
     }
-    text
+    str::from_utf8(&ends[begin..])
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn minor_units_are_shown_with_the_currencys_decimals() {
+        for (minor, digits, text) in [
+            (0, 0, "0"),
+            (-7, 0, "-7"),
+            (1_200, 0, "1200"),
+            (0, 2, "0.00"),
+            (5, 2, "0.05"),
+            (-50, 2, "-0.50"),
+            (100, 2, "1.00"),
+            (-12_345, 2, "-123.45"),
+            (1, 3, "0.001"),
+            (10_000, 4, "1.0000"),
+            (i64::MIN, 2, "-92233720368547758.08"),
+            (i64::MAX, 0, "9223372036854775807"),
+        ] {
+            let currency = Currency::new("XXX", digits).expect("a currency");
+            assert_eq!(show_signed(minor, currency), text);
+        }
+    }
 
     fn yuan() -> Currency {
         Currency::new("CNY", 2).expect("a currency")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{
@@ -14,6 +14,9 @@ use serde::{
 };
 
 use super::problem::Problem;
+
+/// A payment as it is answered is shorter than this.
+const USUAL_BYTES: usize = 1_024;
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -194,8 +197,15 @@ fn in_words(path: &str, detail: &str) -> Option<String> {
 
 /// A JSON answer.
 pub fn answer(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
+    let mut body = Vec::with_capacity(USUAL_BYTES);
+    match serde_json::to_writer(&mut body, value) {
+        Ok(()) => {
+            let mut response = Response::new(body.into());
+            *response.status_mut() = status;
+            let kind = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            response
+        }
         Err(error) => {
             tracing::error!(%error, "an answer could not be written as JSON");
             Problem::new(

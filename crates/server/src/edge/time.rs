@@ -1,13 +1,16 @@
 //! Times as RFC 3339 text.
 
+use jiff::fmt::temporal::DateTimePrinter;
 use paytone_domain::time::Timestamp;
 
 use super::problem::Problem;
 
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+
 /// `2026-11-23T06:15:32.120Z`
 pub fn show(at: Timestamp) -> String {
     match jiff::Timestamp::from_millisecond(at.0) {
-        Ok(instant) => format!("{instant:.3}"),
+        Ok(instant) => PRINTER.timestamp_to_string(&instant),
         Err(_) => String::new(),
     }
 }

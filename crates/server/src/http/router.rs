@@ -9,7 +9,7 @@ use crate::{admin, api, cluster::forward, edge::problem::Problem, metrics, node:
 
 pub fn router(node: Arc<Node>) -> Router {
     let body = node.config.limits.body_bytes;
-    Router::new()
+    let routes = Router::new()
         .merge(api::v1::router())
         .merge(api::phone::router())
         .merge(admin::router())
@@ -18,10 +18,13 @@ pub fn router(node: Arc<Node>) -> Router {
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { wrong_method() })
         // Read by whoever reads a body, so that too large a one is a problem like any other.
-        .layer(DefaultBodyLimit::max(body))
-        .layer(from_fn_with_state(Arc::clone(&node), forward::route))
-        .layer(Observe(Arc::clone(&node)))
-        .with_state(node)
+        .layer(DefaultBodyLimit::max(body));
+    // One on its own has nobody to send anything on to.
+    let routes = match &node.cluster {
+        Some(_) => routes.layer(from_fn_with_state(Arc::clone(&node), forward::route)),
+        None => routes,
+    };
+    routes.layer(Observe(Arc::clone(&node))).with_state(node)
 }
 
 fn wrong_method() -> Problem {
