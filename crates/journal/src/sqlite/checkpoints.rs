@@ -32,7 +32,7 @@ pub(super) struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            every: 4 << 20,
+            every: 1 << 20,
             at_most: 64 << 20,
         }
     }
