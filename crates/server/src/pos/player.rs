@@ -6,7 +6,7 @@ use std::{fmt, path::Path, time::Duration};
 
 use paytone_wire::{
     emv::{CardKeys, ChipData, Key, Phone, Tap, Version},
-    iso8583::{Codec, Deframer, Framing, Message, dialects},
+    iso8583::{Codec, Deframer, Framing, Message, dialects, frame::Header},
     till::{
         Terminal,
         terminal::{self, Heard, Moment, Payer},
@@ -14,12 +14,15 @@ use paytone_wire::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, ToSocketAddrs},
     time::timeout,
 };
 
 use crate::node::random;
+
+/// From a terminal to the first host.
+const TPDU: [u8; 5] = [0x60, 0x00, 0x01, 0x00, 0x02];
 
 /// What could not be played.
 #[derive(Debug, thiserror::Error)]
@@ -88,9 +91,15 @@ impl PhoneFile {
     }
 }
 
+/// What a terminal talks over: TCP, or TLS on it.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// One terminal on one connection.
 pub struct Player {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
+    framing: Framing,
     codec: Codec,
     deframer: Deframer,
     pub terminal: Terminal,
@@ -107,17 +116,29 @@ impl Player {
         acceptor: &str,
         terminal: &str,
     ) -> Result<Self, PlayError> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Self::over(stream, dialect, Framing::default(), acceptor, terminal)
+    }
+
+    /// On a connection that is there, with what its link puts before each message.
+    pub fn over(
+        stream: impl Stream + 'static,
+        dialect: &str,
+        framing: Framing,
+        acceptor: &str,
+        terminal: &str,
+    ) -> Result<Self, PlayError> {
         let dialect = dialects::named(dialect)
             .ok_or_else(|| PlayError::Unreadable(format!("no dialect is called {dialect}")))?;
         let codec =
             Codec::new(dialect).map_err(|error| PlayError::Unreadable(error.to_string()))?;
-        let stream = TcpStream::connect(to).await?;
-        stream.set_nodelay(true)?;
         let [a, b, c, d, ..] = random();
         Ok(Self {
-            stream,
+            stream: Box::new(stream),
+            framing,
             codec,
-            deframer: Deframer::new(Framing::default()),
+            deframer: Deframer::new(framing),
             terminal: Terminal {
                 version: dialect.version,
                 terminal: terminal.to_owned(),
@@ -176,7 +197,12 @@ impl Player {
             .encode(message)
             .map_err(|error| unwritable(&error))?;
         let mut frame = Vec::with_capacity(bytes.len() + 2);
-        let framed = Framing::default().write(&[], &bytes, &mut frame);
+        let header = match self.framing.header {
+            Header::None => Vec::new(),
+            Header::Tpdu => TPDU.to_vec(),
+            Header::Opaque(length) => vec![0x5A; length.into()],
+        };
+        let framed = self.framing.write(&header, &bytes, &mut frame);
         framed.map_err(|error| unwritable(&error))?;
         Ok(self.stream.write_all(&frame).await?)
     }

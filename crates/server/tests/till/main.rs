@@ -5,6 +5,7 @@
 mod support;
 
 mod abuse;
+mod links;
 mod python;
 mod scene;
 mod storm;

@@ -45,6 +45,13 @@ impl Scene {
 
     /// With some settings of the link changed.
     pub async fn open_with(change: impl FnOnce(&mut TillLink)) -> Self {
+        let mut link = TillLink::new("counter", SocketAddr::from(([127, 0, 0, 1], 0)));
+        change(&mut link);
+        Self::open_links(vec![link]).await
+    }
+
+    /// With these links.
+    pub async fn open_links(wanted: Vec<TillLink>) -> Self {
         let test = TestNode::start_with(|config| {
             config.till.range = "88880012".to_owned();
             config.till.key_file = config.keyring.with_file_name("issuer-keys.toml");
@@ -52,9 +59,7 @@ impl Scene {
             let path = &config.till.key_file;
             let added = IssuerKeys::add(path, &keyring, 1, "visa-18", &random());
             added.expect("an issuer key");
-            let mut link = TillLink::new("counter", SocketAddr::from(([127, 0, 0, 1], 0)));
-            change(&mut link);
-            config.till.links = vec![link];
+            config.till.links = wanted;
         })
         .await;
         let links = Links::open(&test.node).await.expect("the link opens");
@@ -104,6 +109,13 @@ impl Scene {
             shop: shop.key,
             links,
         }
+    }
+
+    /// Where the link of this name listens.
+    pub fn link(&self, name: &str) -> SocketAddr {
+        let mut links = self.links.addresses.iter();
+        let found = links.find(|(known, _)| known == name);
+        found.expect("a link of this name").1
     }
 
     pub async fn player(&self) -> Player {
