@@ -71,7 +71,7 @@ pub(crate) fn decide(state: &State, moment: &Moment) -> Vec<Event> {
         Due::Repeats => crate::idempotency::due(state, moment),
         Due::Device(id) => crate::subscriber::due_device(state, id),
         Due::Session(id) => crate::session::due(state, id),
-        Due::Exchanges => crate::till::due(state, moment),
+        Due::Exchanges => crate::till::due(moment),
     };
     events.push(Event::Fell {
         at,

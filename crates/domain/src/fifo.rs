@@ -26,6 +26,17 @@ impl<T> Fifo<T> {
         self.pages.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        // Between the first page and the last one all are full.
+        match (self.pages.front(), self.pages.back(), self.pages.len()) {
+            (Some(first), Some(last), 2..) => {
+                first.len() + (self.pages.len() - 2) * PAGE + last.len()
+            }
+            (Some(only), ..) => only.len(),
+            (None, ..) => 0,
+        }
+    }
+
     pub fn front(&self) -> Option<&T> {
         self.pages.front()?.front()
     }
@@ -97,6 +108,7 @@ mod tests {
                         piece.push_back(thing);
                     }
                 }
+                proptest::prop_assert_eq!(pages.len(), piece.len());
                 proptest::prop_assert_eq!(pages.front(), piece.front());
                 proptest::prop_assert_eq!(pages.back(), piece.back());
                 proptest::prop_assert_eq!(pages.is_empty(), piece.is_empty());

@@ -22,6 +22,8 @@ use minicbor::{Decode, Encode};
 pub use exchange::{Exchange, Exchanges, Outcome};
 pub use terminal::{Shift, Store, Terminal, Terminals, Total};
 
+use settle::FollowUp;
+
 pub(crate) use exchange::due;
 
 use crate::{
@@ -78,6 +80,27 @@ pub struct TapRequest {
     pub wait_seconds: u32,
 }
 
+/// What was found of messages that have left memory, of the same terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    NotLooked,
+    Looked {
+        /// This very message has paid or refunded something of this payment.
+        same: Option<PaymentId>,
+        /// What the message that it names did.
+        original: Option<Did>,
+    },
+}
+
+/// What a message of a till did, long ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// Paid, held or captured it, or asked somebody for it.
+    Pay(PaymentId),
+    /// Gave a part of it back.
+    Refund(PaymentId),
+}
+
 #[derive(Clone, Debug)]
 pub enum TillCommand {
     Tap(Box<TapRequest>),
@@ -86,6 +109,7 @@ pub enum TillCommand {
         terminal: TerminalKey,
         key: MessageKey,
         original: MessageKey,
+        earlier: Earlier,
         /// The reason that a refund gets.
         text: Sealed,
     },
@@ -96,6 +120,7 @@ pub enum TillCommand {
         /// What a reversal of this message will name.
         own: MessageKey,
         original: MessageKey,
+        earlier: Earlier,
         amount: Amount,
     },
     /// Part of what `original` names goes back to where it came from.
@@ -105,6 +130,7 @@ pub enum TillCommand {
         /// What a reversal of this message will name.
         own: MessageKey,
         original: MessageKey,
+        earlier: Earlier,
         amount: Amount,
         /// The reason that the refund gets.
         text: Sealed,
@@ -117,6 +143,20 @@ pub enum TillCommand {
         reversals: Total,
         refunds: Total,
     },
+}
+
+impl TillCommand {
+    /// The same, with what was found of messages that have left memory.
+    #[must_use]
+    pub fn knowing(mut self, found: Earlier) -> Self {
+        match &mut self {
+            Self::Undo { earlier, .. }
+            | Self::Capture { earlier, .. }
+            | Self::Refund { earlier, .. } => *earlier = found,
+            Self::Tap(_) | Self::CloseShift { .. } => {}
+        }
+        self
+    }
 }
 
 /// Why a message did nothing. The code never changes its meaning.
@@ -234,6 +274,8 @@ pub enum TillAnswer {
     },
     /// It is in the archive: to be recalled first.
     Archived(Gone),
+    /// What it is about may have left memory: to be looked up first, and asked again with what was found.
+    LookUp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -314,11 +356,11 @@ pub enum TillEvent {
         #[n(5)]
         refunds: Total,
     },
-    /// Messages from before then are forgotten.
+    /// Messages that were kept long enough then are forgotten.
     #[n(6)]
     Forgotten {
         #[n(0)]
-        before: Timestamp,
+        at: Timestamp,
     },
 }
 
@@ -347,23 +389,32 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: TillCommand) -> De
                 terminal,
                 key,
                 original,
+                earlier,
                 text,
-            } => settle::undo(state, moment, &terminal, key, original, text),
+            } => settle::undo(state, moment, &terminal, [key, original], earlier, text),
             TillCommand::Capture {
                 terminal,
                 key,
                 own,
                 original,
+                earlier,
                 amount,
-            } => settle::capture(state, moment, &terminal, [key, own, original], amount),
+            } => {
+                let follow_up = FollowUp::of(&terminal, [key, own, original], earlier);
+                settle::capture(state, moment, follow_up, amount)
+            }
             TillCommand::Refund {
                 terminal,
                 key,
                 own,
                 original,
+                earlier,
                 amount,
                 text,
-            } => settle::refund(state, moment, &terminal, [key, own, original], amount, text),
+            } => {
+                let follow_up = FollowUp::of(&terminal, [key, own, original], earlier);
+                settle::refund(state, moment, follow_up, amount, text)
+            }
             TillCommand::CloseShift {
                 terminal,
                 key,
@@ -448,6 +499,6 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &TillEvent) {
                 },
             );
         }
-        TillEvent::Forgotten { before } => exchange::forget(state, *before),
+        TillEvent::Forgotten { at } => exchange::forget(state, *at),
     }
 }

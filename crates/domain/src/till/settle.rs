@@ -1,13 +1,14 @@
 //! What comes after a tap: reversals, captures, the end of a shift.
 
 use super::{
-    Decided, Exchange, GivenBack, Outcome, Terminal, TillAnswer, TillEvent, TillRefusal, Total,
-    exchange::{again, keep},
+    Decided, Earlier, Exchange, GivenBack, Outcome, Terminal, TillAnswer, TillEvent, TillRefusal,
+    Total,
+    exchange::{Named, again, keep, named},
 };
 use crate::{
     Event,
     archive::Gone,
-    ids::{MessageKey, PaymentId, Sealed, TerminalId, TerminalKey},
+    ids::{MessageKey, Sealed, TerminalId, TerminalKey},
     ledger::{Account, Entry},
     money::Amount,
     payment::{self, ClientPaymentRefusal, Payment, Status},
@@ -33,8 +34,8 @@ pub(super) fn undo(
     state: &State,
     moment: &Moment,
     terminal: &TerminalKey,
-    key: MessageKey,
-    original: MessageKey,
+    [key, original]: [MessageKey; 2],
+    earlier: Earlier,
     text: Sealed,
 ) -> Decided {
     let terminal = match new_message(state, terminal, &key) {
@@ -42,29 +43,33 @@ pub(super) fn undo(
         Err(answer) => return (answer, Vec::new()),
     };
     let exchange = state.exchanges.original(&original);
-    if exchange.is_some_and(|exchange| matches!(exchange.outcome, Outcome::Refunded(_))) {
-        // What went back to somebody is theirs: taking it again would be a payment of its own.
-        let refusal = TillRefusal::WrongStatus;
-        let event = TillEvent::Decided {
-            key,
-            original: key,
-            terminal: terminal.id,
-            counter: None,
-            payment: None,
-            outcome: Outcome::Refused(refusal),
-        };
-        return (TillAnswer::Refused(refusal), vec![Event::Till(event)]);
-    }
     let mut events = Vec::new();
     let mut given_back = None;
-    if let Some(payment) = exchange
-        .filter(|exchange| !exchange.undone)
-        .and_then(|exchange| exchange.payment)
-    {
-        let Some(payment) = state.payments.get(&payment) else {
-            return (TillAnswer::Archived(Gone::Payment(payment)), events);
+    let payment = match named(state, &original, earlier) {
+        Named::LookUp => return (TillAnswer::LookUp, events),
+        Named::Refund => {
+            // What went back to somebody is theirs: taking it again would be a payment of its own.
+            let refusal = TillRefusal::WrongStatus;
+            let event = TillEvent::Decided {
+                key,
+                original: key,
+                terminal: terminal.id,
+                counter: None,
+                payment: None,
+                outcome: Outcome::Refused(refusal),
+            };
+            return (TillAnswer::Refused(refusal), vec![Event::Till(event)]);
+        }
+        Named::Payment(id) if exchange.is_none_or(|exchange| !exchange.undone) => Some(id),
+        Named::Payment(_) | Named::Nothing | Named::Unknown => None,
+    };
+    if let Some(id) = payment {
+        let Some(payment) = state.payments.get(&id) else {
+            return (TillAnswer::Archived(Gone::Payment(id)), events);
         };
-        given_back = take_back(state, moment, payment, text, &mut events);
+        if is_of(payment, terminal) {
+            given_back = take_back(state, moment, payment, text, &mut events);
+        }
     }
     events.push(Event::Till(TillEvent::Undone {
         key,
@@ -74,6 +79,13 @@ pub(super) fn undo(
         given_back,
     }));
     (TillAnswer::Undone, events)
+}
+
+/// Whether it came by this terminal: nobody else takes anything back.
+fn is_of(payment: &Payment, terminal: &Terminal) -> bool {
+    payment
+        .till
+        .is_some_and(|till| till.terminal == terminal.id)
 }
 
 /// Ends what is open, gives back what was captured.
@@ -161,60 +173,106 @@ pub(super) fn undone(
     keep(state, moment, reversal);
 }
 
+/// What names an earlier message, to do something to its payment.
+pub(super) struct FollowUp {
+    terminal: TerminalKey,
+    key: MessageKey,
+    own: MessageKey,
+    original: MessageKey,
+    earlier: Earlier,
+}
+
+impl FollowUp {
+    pub fn of(
+        terminal: &TerminalKey,
+        [key, own, original]: [MessageKey; 3],
+        earlier: Earlier,
+    ) -> Self {
+        Self {
+            terminal: *terminal,
+            key,
+            own,
+            original,
+            earlier,
+        }
+    }
+
+    /// The payment that it is about, or that it has left memory.
+    fn payment<'a>(&self, state: &'a State) -> Result<Result<&'a Payment, Gone>, TillRefusal> {
+        if state.exchanges.original(&self.own).is_some() {
+            return Err(TillRefusal::Undone);
+        }
+        let Named::Payment(id) = named(state, &self.original, self.earlier) else {
+            return Err(TillRefusal::OriginalNotFound);
+        };
+        let payment = state.payments.get(&id);
+        Ok(payment.ok_or(Gone::Payment(id)))
+    }
+
+    /// What is to be asked again with more known, or was answered before this was forgotten.
+    fn before_deciding(&self, state: &State) -> Option<TillAnswer> {
+        if let Earlier::Looked {
+            same: Some(payment),
+            ..
+        } = self.earlier
+        {
+            return Some(TillAnswer::Approved(payment));
+        }
+        let named = named(state, &self.original, self.earlier);
+        matches!(named, Named::LookUp).then_some(TillAnswer::LookUp)
+    }
+}
+
 pub(super) fn capture(
     state: &State,
     moment: &Moment,
-    terminal: &TerminalKey,
-    keys: [MessageKey; 3],
+    follow_up: FollowUp,
     amount: Amount,
 ) -> Decided {
-    follow_up(
-        state,
-        terminal,
-        keys,
-        Outcome::Approved,
-        |payment, events| {
-            let (merchant, id) = (payment.merchant, payment.id);
-            payment::capture(state, moment, merchant, id, Some(amount), events).map(drop)
-        },
-    )
+    let act = |payment: &Payment, events: &mut Vec<Event>| {
+        let (merchant, id) = (payment.merchant, payment.id);
+        payment::capture(state, moment, merchant, id, Some(amount), events).map(drop)
+    };
+    followed(state, &follow_up, Outcome::Approved, act)
 }
 
 pub(super) fn refund(
     state: &State,
     moment: &Moment,
-    terminal: &TerminalKey,
-    keys: [MessageKey; 3],
+    follow_up: FollowUp,
     amount: Amount,
     text: Sealed,
 ) -> Decided {
-    let outcome = Outcome::Refunded(amount);
-    follow_up(state, terminal, keys, outcome, |payment, events| {
+    let act = |payment: &Payment, events: &mut Vec<Event>| {
         let (merchant, id) = (payment.merchant, payment.id);
         payment::refund(state, moment, merchant, id, Some(amount), text, events).map(drop)
-    })
+    };
+    followed(state, &follow_up, Outcome::Refunded(amount), act)
 }
 
-/// Does something to the payment of the message that `original` names, and keeps what came of it.
-fn follow_up(
+/// Does something to the payment of the message that it names, and keeps what came of it.
+fn followed(
     state: &State,
-    terminal: &TerminalKey,
-    [key, own, original]: [MessageKey; 3],
+    follow_up: &FollowUp,
     done: Outcome,
     act: impl FnOnce(&Payment, &mut Vec<Event>) -> Result<(), ClientPaymentRefusal>,
 ) -> Decided {
-    let terminal = match new_message(state, terminal, &key) {
+    let terminal = match new_message(state, &follow_up.terminal, &follow_up.key) {
         Ok(terminal) => terminal,
         Err(answer) => return (answer, Vec::new()),
     };
+    if let Some(answer) = follow_up.before_deciding(state) {
+        return (answer, Vec::new());
+    }
     let mut events = Vec::new();
     // A stolen one takes its owner's money back to nobody.
     let may = match (&done, terminal.blocked) {
         (Outcome::Refunded(_), true) => Err(TillRefusal::TerminalBlocked),
-        _ => original_payment(state, &own, &original),
+        _ => follow_up.payment(state),
     };
     let followed = match may {
         Ok(Err(gone)) => return (TillAnswer::Archived(gone), Vec::new()),
+        Ok(Ok(payment)) if !is_of(payment, terminal) => Err(TillRefusal::OriginalNotFound),
         Ok(Ok(payment)) => act(payment, &mut events)
             .map(|()| payment.id)
             .map_err(|refusal| match refusal {
@@ -233,31 +291,14 @@ fn follow_up(
         }
     };
     events.push(Event::Till(TillEvent::Decided {
-        key,
-        original: own,
+        key: follow_up.key,
+        original: follow_up.own,
         terminal: terminal.id,
         counter: None,
         payment,
         outcome,
     }));
     (answer, events)
-}
-
-/// The payment of the message that `original` names, or that it has left memory.
-fn original_payment<'a>(
-    state: &'a State,
-    own: &MessageKey,
-    original: &MessageKey,
-) -> Result<Result<&'a Payment, Gone>, TillRefusal> {
-    if state.exchanges.original(own).is_some() {
-        return Err(TillRefusal::Undone);
-    }
-    let exchange = state.exchanges.original(original);
-    let id: PaymentId = exchange
-        .and_then(|exchange| exchange.payment)
-        .ok_or(TillRefusal::OriginalNotFound)?;
-    let payment = state.payments.get(&id);
-    Ok(payment.ok_or(Gone::Payment(id)))
 }
 
 pub(super) fn close_shift(

@@ -9,7 +9,8 @@ use paytone_domain::{
     operator::{Done, Operation, OperatorRefusal},
     payment::{CaptureMode, Status},
     risk::Veto,
-    till::{Chip, TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
+    till::{Chip, Did, Earlier, TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
+    time::HOUR,
     token::{NewToken, SuspendedBy, TokenStatus},
 };
 
@@ -24,6 +25,20 @@ const APPROVED: &str = "approved";
 struct Till {
     script: Script,
     counter: u16,
+    /// What is found of messages that have left memory.
+    earlier: Earlier,
+}
+
+const NOTHING: Earlier = Earlier::Looked {
+    same: None,
+    original: None,
+};
+
+fn found(original: Did) -> Earlier {
+    Earlier::Looked {
+        same: None,
+        original: Some(original),
+    }
 }
 
 fn key(kind: u8, number: u64) -> MessageKey {
@@ -69,7 +84,11 @@ impl Till {
             new: new_token(1),
         };
         assert_eq!(script.act(issue), Ok(Done::TokenIssued(TokenId(1))));
-        Self { script, counter: 0 }
+        Self {
+            script,
+            counter: 0,
+            earlier: NOTHING,
+        }
     }
 
     fn alice(&self) -> SubscriberId {
@@ -102,7 +121,7 @@ impl Till {
         }
     }
 
-    fn ask(&mut self, command: TillCommand) -> TillAnswer {
+    fn ask_once(&mut self, command: TillCommand) -> TillAnswer {
         match self
             .script
             .world
@@ -111,6 +130,15 @@ impl Till {
             Answer::Till(answer) => answer,
             other => panic!("a till was answered {other:?}"),
         }
+    }
+
+    /// Looks up what it is told to, as the edge does.
+    fn ask(&mut self, command: TillCommand) -> TillAnswer {
+        let answer = self.ask_once(command.clone());
+        if answer != TillAnswer::LookUp {
+            return answer;
+        }
+        self.ask_once(command.knowing(self.earlier))
     }
 
     fn send(&mut self, request: &TapRequest) -> TillAnswer {
@@ -127,6 +155,7 @@ impl Till {
             terminal: TERMINAL,
             key: key(3, reversal),
             original: key(2, message),
+            earlier: Earlier::NotLooked,
             text: sealed("reversed"),
         })
     }
@@ -152,6 +181,7 @@ fn said(answer: TillAnswer) -> &'static str {
         TillAnswer::Closed { agrees: true } => "agrees",
         TillAnswer::Closed { agrees: false } => "differs",
         TillAnswer::Archived(_) => "archived",
+        TillAnswer::LookUp => "to be looked up",
     }
 }
 
@@ -334,6 +364,7 @@ fn an_authorisation_is_captured_by_its_advice_once() {
             key: key(4, message),
             own: key(5, message),
             original: key(2, 1),
+            earlier: Earlier::NotLooked,
             amount: amount(minor),
         })
     };
@@ -355,6 +386,7 @@ fn a_refund_names_its_purchase_gives_back_no_more_and_cannot_be_reversed() {
             key: key(7, message),
             own: key(2, message),
             original: key(2, original),
+            earlier: Earlier::NotLooked,
             amount: amount(minor),
             text: sealed("brought back"),
         })
@@ -372,6 +404,101 @@ fn a_refund_names_its_purchase_gives_back_no_more_and_cannot_be_reversed() {
     // The purchase itself can be: the rest goes back.
     assert_eq!(said(till.undo(2, 1)), "undone");
     assert_eq!(till.cash(), 100_000);
+    till.script.world.replay();
+}
+
+/// Three hours pass: what was said at the till is no longer in memory, the payments are.
+fn long_after(till: &mut Till) {
+    till.script.world.pass(3 * HOUR);
+    till.script.world.tick();
+    let left = till.script.world.state.exchanges.len();
+    assert_eq!(left, 0, "messages stay for two hours");
+}
+
+#[test]
+fn what_has_left_memory_is_looked_up_before_it_is_captured_reversed_or_refunded() {
+    let mut till = Till::open();
+    let mut held = till.request(1, 5_000);
+    held.capture = CaptureMode::Manual;
+    assert_eq!(said(till.send(&held)), APPROVED);
+    assert_eq!(said(till.tap(2, 2_000)), APPROVED);
+    assert_eq!(said(till.tap(3, 1_000)), APPROVED);
+    long_after(&mut till);
+    // Nothing is decided before somebody has looked.
+    let undo = |number: u64, message| TillCommand::Undo {
+        terminal: TERMINAL,
+        key: key(3, number),
+        original: key(2, message),
+        earlier: Earlier::NotLooked,
+        text: sealed("reversed"),
+    };
+    assert_eq!(till.ask_once(undo(1, 2)), TillAnswer::LookUp);
+    assert_eq!(till.cash(), 92_000);
+    till.earlier = found(Did::Pay(PaymentId(2)));
+    assert_eq!(said(till.undo(1, 2)), "undone");
+    assert_eq!(said(till.undo(1, 2)), "undone", "again");
+    assert_eq!(said(till.undo(2, 2)), "undone", "by another message");
+    assert_eq!(till.cash(), 94_000, "and once");
+    let capture = TillCommand::Capture {
+        terminal: TERMINAL,
+        key: key(4, 1),
+        own: key(5, 1),
+        original: key(2, 1),
+        earlier: found(Did::Pay(PaymentId(1))),
+        amount: amount(4_000),
+    };
+    assert_eq!(said(till.ask(capture)), APPROVED);
+    assert_eq!(till.cash(), 95_000);
+    let refund = |same| TillCommand::Refund {
+        terminal: TERMINAL,
+        key: key(7, 1),
+        own: key(2, 9),
+        original: key(2, 3),
+        earlier: Earlier::Looked {
+            same,
+            original: Some(Did::Pay(PaymentId(3))),
+        },
+        amount: amount(400),
+        text: sealed("brought back"),
+    };
+    assert_eq!(said(till.ask(refund(None))), APPROVED);
+    assert_eq!(till.cash(), 95_400);
+    // Its repeat comes when that has left memory as well: found, it is not given a second time.
+    long_after(&mut till);
+    let same = Some(PaymentId(3));
+    assert_eq!(said(till.ask(refund(same))), APPROVED);
+    assert_eq!(till.cash(), 95_400);
+    // A refund is nobody's purchase, however long ago.
+    till.earlier = found(Did::Refund(PaymentId(3)));
+    assert_eq!(said(till.undo(5, 9)), "wrong_status");
+    assert_eq!(till.cash(), 95_400);
+    till.script.world.replay();
+}
+
+#[test]
+fn a_payment_of_another_terminal_is_not_taken_back_whatever_was_found() {
+    let mut till = Till::open();
+    assert_eq!(said(till.tap(1, 5_000)), APPROVED);
+    let terminal = Operation::AddTerminal {
+        store: StoreId(1),
+        key: TerminalKey([8; 16]),
+        code: "T2".to_owned(),
+        limit: amount(90_000),
+    };
+    assert_eq!(
+        till.script.act(terminal),
+        Ok(Done::TerminalAdded(TerminalId(2)))
+    );
+    long_after(&mut till);
+    let undo = TillCommand::Undo {
+        terminal: TerminalKey([8; 16]),
+        key: key(3, 1),
+        original: key(2, 1),
+        earlier: found(Did::Pay(PaymentId(1))),
+        text: sealed("reversed"),
+    };
+    assert_eq!(said(till.ask(undo)), "undone");
+    assert_eq!(till.cash(), 95_000, "nothing of it came by this one");
     till.script.world.replay();
 }
 

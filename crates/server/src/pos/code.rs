@@ -17,7 +17,9 @@ pub fn of_answer(answer: TillAnswer) -> Code {
         TillAnswer::Ended(_, status) => of_status(status),
         TillAnswer::Refused(refusal) => of_refusal(refusal),
         // Both are looked at again before anything is said.
-        TillAnswer::Waits(_) | TillAnswer::Archived(_) => Code::IssuerUnavailable,
+        TillAnswer::Waits(_) | TillAnswer::Archived(_) | TillAnswer::LookUp => {
+            Code::IssuerUnavailable
+        }
     }
 }
 

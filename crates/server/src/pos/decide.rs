@@ -8,7 +8,7 @@ use paytone_domain::{
     ids::{MessageKey, PaymentId, TerminalKey},
     money::Amount,
     payment::{CaptureMode, Status},
-    till::{TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
+    till::{Earlier, TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
 };
 use paytone_engine::{EngineError, Standing};
 use paytone_wire::{
@@ -23,12 +23,15 @@ use crate::{
         short_hash::short_hash,
         text::{self, PaymentText, Place},
     },
+    metrics::reading::Views,
     node::Node,
 };
 
 /// Before the terminal gives up there must be time for the answer to travel.
 const MARGIN_SECONDS: u32 = 2;
 const LEAST_WAIT_SECONDS: u32 = 3;
+/// Half of the time that messages stay in the engine's memory.
+const MOST_BEHIND_SECONDS: f64 = 3_600.0;
 
 /// What `request` is answered. Nothing if it is not known what became of it: a terminal that hears nothing reverses, one that was declined
 /// does not.
@@ -162,6 +165,7 @@ async fn undo(
         terminal,
         key: identity_key(request),
         original: original_key(&request.identity, original),
+        earlier: Earlier::NotLooked,
         text: text::seal(&merchant.key, merchant.subject, Place::Refund, reason),
     };
     Ok(reply(node, ask(node, command).await?))
@@ -183,6 +187,7 @@ async fn capture(
         key: identity_key(request),
         own: own_key(request),
         original: original_key(&request.identity, original),
+        earlier: Earlier::NotLooked,
         amount,
     };
     Ok(reply(node, ask(node, command).await?))
@@ -208,6 +213,7 @@ async fn refund(
         key: identity_key(request),
         own: own_key(request),
         original: original_key(&request.identity, original),
+        earlier: Earlier::NotLooked,
         amount,
         text: text::seal(&merchant.key, merchant.subject, Place::Refund, reason),
     };
@@ -260,7 +266,36 @@ async fn close_shift(
     Ok(reply(node, ask(node, command).await?))
 }
 
+/// Asks, and asks again with what is known of messages that have left memory.
 async fn ask(node: &Node, command: TillCommand) -> Result<TillAnswer, EngineError> {
+    let names = match &command {
+        TillCommand::Undo { key, original, .. }
+        | TillCommand::Capture { key, original, .. }
+        | TillCommand::Refund { key, original, .. } => Some((*key, *original)),
+        TillCommand::Tap(_) | TillCommand::CloseShift { .. } => None,
+    };
+    let Some((key, original)) = names else {
+        return ask_once(node, command).await;
+    };
+    let answer = ask_once(node, command.clone()).await?;
+    if answer != TillAnswer::LookUp {
+        return Ok(answer);
+    }
+    // What the tables do not show yet must still be in memory.
+    if Views::of(node).behind_seconds > MOST_BEHIND_SECONDS {
+        tracing::error!("the views are too far behind to find what tills did long ago");
+        return Ok(TillAnswer::Refused(TillRefusal::Busy));
+    }
+    match node.views.till_messages(key, original).await {
+        Ok(earlier) => ask_once(node, command.knowing(earlier)).await,
+        Err(error) => {
+            tracing::error!(%error, "what tills did long ago cannot be looked up");
+            Ok(TillAnswer::Refused(TillRefusal::Busy))
+        }
+    }
+}
+
+async fn ask_once(node: &Node, command: TillCommand) -> Result<TillAnswer, EngineError> {
     let answered = node
         .submit(Actor::Connector, Command::Till(command))
         .await?;

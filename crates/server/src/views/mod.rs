@@ -12,7 +12,7 @@
 //! | [`project`] | what events do to them: a step function |
 //! | [`follow`] | the driver: reads the journal, writes the tables |
 //! | [`store`] | the database: a file, or a schema of PostgreSQL |
-//! | [`feed`], [`lists`], [`overview`] | what is asked of them |
+//! | [`feed`], [`lists`], [`overview`], `till_messages` | what is asked of them |
 //! | [`mod@rebuild`] | dropped and made again |
 //!
 //! **Invariant:** the tables always show the journal up to exactly one position. Ids only: names, numbers and texts stay sealed
@@ -27,6 +27,7 @@ pub mod project;
 mod rebuild;
 pub mod rows;
 pub mod store;
+mod till_messages;
 mod write;
 
 use std::time::Duration;

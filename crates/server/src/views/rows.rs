@@ -361,6 +361,17 @@ table! {
 }
 
 table! {
+    TillMessageRow "till_messages" Merge::Append;
+    n: i64,
+    key_hash: i64,
+    original_hash: i64,
+    terminal: i64,
+    payment: i64,
+    /// 1 for a refund.
+    refunded: i64,
+}
+
+table! {
     RejectedRow "approvals_rejected" Merge::Append;
     n: i64,
     at: i64,

@@ -211,6 +211,17 @@ CREATE TABLE operator_actions (
     merchant INTEGER,
     object INTEGER
 );
+-- What tills paid or gave back, by what names their messages: hashes, as reversals and refunds name them long after.
+CREATE TABLE till_messages (
+    n INTEGER PRIMARY KEY,
+    key_hash INTEGER NOT NULL,
+    original_hash INTEGER NOT NULL,
+    terminal INTEGER NOT NULL,
+    payment INTEGER NOT NULL,
+    refunded INTEGER NOT NULL
+);
+CREATE INDEX till_messages_by_key ON till_messages (key_hash);
+CREATE INDEX till_messages_by_original ON till_messages (original_hash);
 CREATE TABLE approvals_rejected (
     n INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

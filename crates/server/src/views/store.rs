@@ -18,7 +18,7 @@ pub const POSTGRES_SCHEMA: &str = "paytone_views";
 pub const TABLES: Derived = Derived {
     // "PTV1".
     application_id: 0x5054_5631,
-    version: 1,
+    version: 2,
     tables: include_str!("schema.sql"),
     schema: POSTGRES_SCHEMA,
     name: "views",

@@ -6,6 +6,7 @@ mod support;
 
 mod abuse;
 mod links;
+mod long_ago;
 mod python;
 mod scene;
 mod storm;

@@ -29,7 +29,7 @@ use super::{
     rows::{
         BalanceRow, DailyRow, DeviceRow, EffectRow, EntryRow, HistoryRow, LegRow, MandateRow,
         MerchantEventRow, MerchantRow, OperatorActionRow, PaymentRow, ProposalRow, RefundRow,
-        RejectedRow, SettingsRow, SubscriberRow, TimelineRow,
+        RejectedRow, SettingsRow, SubscriberRow, TillMessageRow, TimelineRow,
     },
     write::{Shelf, Statements},
 };
@@ -67,6 +67,7 @@ pub struct Tables {
     history: Vec<HistoryRow>,
     actions: Vec<OperatorActionRow>,
     rejected: Vec<RejectedRow>,
+    till_messages: Vec<TillMessageRow>,
     /// Effects that this go is about; their refunds are needed too.
     effects_wanted: Vec<u64>,
     hours: Hours,
@@ -135,6 +136,18 @@ impl Tables {
                 given_back: Some(given_back),
                 ..
             }) => self.fee_given_back(at, given_back)?,
+            Event::Till(TillEvent::Decided {
+                key,
+                original,
+                terminal,
+                payment: Some(payment),
+                outcome,
+                ..
+            }) => {
+                let whose = (terminal.0, payment.0);
+                let row = TillMessageRow::of(at.n, [*key, *original], whose, *outcome);
+                self.till_messages.extend(row);
+            }
             // Of these, lists and reports show nothing.
             Event::Enrolment(_)
             | Event::Client(_)
@@ -234,6 +247,7 @@ impl Tables {
             .sort_unstable_by_key(|row| (row.subscriber, row.n));
         statements.write(session, &self.history).await?;
         statements.write(session, &self.actions).await?;
+        statements.write(session, &self.till_messages).await?;
         statements.write(session, &self.rejected).await
     }
 
@@ -245,6 +259,7 @@ impl Tables {
         self.merchant_events.clear();
         self.history.clear();
         self.actions.clear();
+        self.till_messages.clear();
         self.rejected.clear();
         self.payments.trim(MOST_IN_MEMORY);
         self.refunds.trim(MOST_IN_MEMORY);
