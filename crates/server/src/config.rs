@@ -238,8 +238,10 @@ pub struct Till {
     pub key_file: PathBuf,
     /// ISO 4217 number of the currency.
     pub currency_number: String,
-    /// Connections of all links.
+    /// Connections of one link.
     pub connections: usize,
+    /// Of those, from one address.
+    pub connections_per_address: usize,
     /// Requests of one connection under way at once.
     pub in_flight: usize,
     /// After so long without a message the other side is asked whether it is there.
@@ -254,6 +256,7 @@ impl Default for Till {
             key_file: PathBuf::from("paytone-issuer-keys.toml"),
             currency_number: "156".to_owned(),
             connections: 10_000,
+            connections_per_address: 2_000,
             in_flight: 256,
             idle_seconds: 120,
             links: Vec::new(),

@@ -228,7 +228,11 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     (
         "till.connections",
-        "Most connections of all links together.",
+        "Most connections of one link; further ones are closed at once.",
+    ),
+    (
+        "till.connections_per_address",
+        "Most of them from one address.",
     ),
     (
         "till.in_flight",

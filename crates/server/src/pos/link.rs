@@ -1,6 +1,11 @@
 //! Links: where acquirers and terminals connect, what they speak, whose terminals may.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use paytone_wire::{
     iso8583::{
@@ -23,7 +28,12 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{connection, keys::IssuerKeys, terminals::Seen};
-use crate::{config, metrics::tills, node::Node};
+use crate::{
+    config,
+    edge::fair_share::{FairShare, Most},
+    metrics::tills,
+    node::Node,
+};
 
 /// What all links of a node share.
 #[derive(Default)]
@@ -75,8 +85,17 @@ pub struct Links {
     tasks: Vec<JoinHandle<()>>,
     /// Where each listens.
     pub addresses: Vec<(String, SocketAddr)>,
-    connections: Arc<Semaphore>,
+    /// Of each link, so that one that is flooded leaves the others theirs.
+    slots: Vec<Arc<Semaphore>>,
     most: u32,
+}
+
+/// What one link lets in.
+struct Doors {
+    slots: Arc<Semaphore>,
+    /// One address may have so many, so that the others have theirs.
+    shares: Arc<FairShare<IpAddr>>,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Links {
@@ -84,18 +103,26 @@ impl Links {
         let settings = &node.config.till;
         let (stop, stopping) = watch::channel(false);
         let most = u32::try_from(settings.connections).unwrap_or(u32::MAX >> 4);
-        let connections = Arc::new(Semaphore::new(most as usize));
+        let most_of_address = u32::try_from(settings.connections_per_address);
+        let most_of_address = most_of_address.unwrap_or(u32::MAX);
         let mut links = Self {
             stop,
             tasks: Vec::new(),
             addresses: Vec::new(),
-            connections,
+            slots: Vec::new(),
             most,
         };
         for link in &settings.links {
             let counts = node.metrics.tills.link(&link.name);
             let open = Arc::new(opened(link, settings, counts)?);
-            let tls = acceptor(link)?;
+            let doors = Doors {
+                slots: Arc::new(Semaphore::new(most as usize)),
+                shares: Arc::new(FairShare::new(Most {
+                    in_flight: most_of_address,
+                    waiting: 0,
+                })),
+                tls: acceptor(link)?,
+            };
             let listen = |why| LinkError::Listen {
                 link: link.name.clone(),
                 place: link.listen,
@@ -104,12 +131,12 @@ impl Links {
             let listener = TcpListener::bind(link.listen).await.map_err(listen)?;
             let address = listener.local_addr().map_err(listen)?;
             links.addresses.push((link.name.clone(), address));
+            links.slots.push(Arc::clone(&doors.slots));
             links.tasks.push(tokio::spawn(accept(
                 Arc::clone(node),
                 listener,
                 open,
-                tls,
-                Arc::clone(&links.connections),
+                doors,
                 stopping.clone(),
             )));
         }
@@ -118,10 +145,25 @@ impl Links {
 
     /// Takes nothing more and lets what is under way be answered, no longer than `patience`.
     pub async fn stop(self, patience: Duration) {
+        self.close();
+        let gone = async {
+            for slots in &self.slots {
+                drop(slots.acquire_many(self.most).await);
+            }
+        };
+        let _ = tokio::time::timeout(patience, gone).await;
+    }
+
+    fn close(&self) {
         self.stop.send_replace(true);
         self.tasks.iter().for_each(JoinHandle::abort);
-        let gone = self.connections.acquire_many(self.most);
-        let _ = tokio::time::timeout(patience, gone).await;
+    }
+}
+
+impl Drop for Links {
+    /// Of a node that could not start after all, nobody is let in any more.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -129,13 +171,12 @@ async fn accept(
     node: Arc<Node>,
     listener: TcpListener,
     open: Arc<Open>,
-    tls: Option<TlsAcceptor>,
-    connections: Arc<Semaphore>,
+    doors: Doors,
     stopping: watch::Receiver<bool>,
 ) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match listener.accept().await {
+            Ok((stream, from)) => (stream, from.ip()),
             Err(error) => {
                 tracing::warn!(%error, link = %open.name, "a till's connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -143,17 +184,18 @@ async fn accept(
             }
         };
         // Beyond the limit a newcomer is sent away at once: those that are here go on as if nobody had come.
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+        let slot = Arc::clone(&doors.slots).try_acquire_owned().ok();
+        let Some((slot, turn)) = slot.zip(doors.shares.begin(from)) else {
             open.counts.sent_away();
             tracing::warn!(link = %open.name, "too many connections of tills");
             continue;
         };
         let connected = open.counts.connected();
-        let (node, open, tls) = (Arc::clone(&node), Arc::clone(&open), tls.clone());
+        let (node, open, tls) = (Arc::clone(&node), Arc::clone(&open), doors.tls.clone());
         let stopping = stopping.clone();
         tokio::spawn(async move {
             connection::serve(node, open, stream, tls, stopping).await;
-            drop((permit, connected));
+            drop((slot, turn, connected));
         });
     }
 }

@@ -1,13 +1,18 @@
 //! Clients that mean no good, or are broken: the next customer pays as if they were not there.
 
-use paytone_wire::till::Code;
+use paytone::pos::player::Player;
+use paytone_wire::{iso8583::Framing, till::Code};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
-use crate::{Scene, support::PATIENCE};
+use crate::{
+    Scene,
+    scene::{ACCEPTOR, TERMINAL},
+    support::PATIENCE,
+};
 
 /// Until the host has ended the connection; what it sent before is passed over.
 async fn ended(mut stream: TcpStream) {
@@ -47,6 +52,40 @@ async fn half_a_frame_and_thousands_who_say_nothing_hold_nobody_up() {
     }
     assert_eq!(scene.tap(100).await.code, Some(Code::Approved));
     drop(idle);
+    scene.close().await;
+}
+
+/// A terminal at an address of this machine, if it is let in.
+async fn let_in(scene: &Scene, from: [u8; 4]) -> Option<Player> {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("an address");
+    let stream = socket.connect(scene.address).await.expect("connected");
+    let player = Player::over(stream, "1987-ascii", Framing::default(), ACCEPTOR, TERMINAL);
+    let mut player = player.expect("a known dialect");
+    // Signing on is answered to whoever is let in.
+    let sign_on = player.at_the_moment(|terminal, now| terminal.sign_on(now));
+    let heard = timeout(PATIENCE, player.exchange(&sign_on)).await;
+    heard
+        .expect("an answer, or none at once")
+        .is_ok()
+        .then_some(player)
+}
+
+#[tokio::test]
+async fn one_address_has_its_share_of_a_link_and_leaves_the_others_theirs() {
+    let scene = Scene::open_till(|till| till.connections_per_address = 3).await;
+    let (one, other) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(let_in(&scene, one).await.expect("within its share"));
+    }
+    assert!(let_in(&scene, one).await.is_none(), "beyond its share");
+    assert!(let_in(&scene, other).await.is_some(), "somebody else");
+    drop(held.pop());
+    let again = timeout(PATIENCE, async {
+        while let_in(&scene, one).await.is_none() {}
+    });
+    again.await.expect("a place is free again");
     scene.close().await;
 }
 

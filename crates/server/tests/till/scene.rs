@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use paytone::{
-    config::TillLink,
+    config::{Till, TillLink},
     edge::text::{self, Place},
     node::random,
     pos::{
@@ -52,6 +52,11 @@ impl Scene {
 
     /// With these links.
     pub async fn open_links(wanted: Vec<TillLink>) -> Self {
+        Self::open_till(|till| till.links = wanted).await
+    }
+
+    /// With some settings of tills changed.
+    pub async fn open_till(change: impl FnOnce(&mut Till)) -> Self {
         let test = TestNode::start_with(|config| {
             config.till.range = "88880012".to_owned();
             config.till.key_file = config.keyring.with_file_name("issuer-keys.toml");
@@ -59,7 +64,9 @@ impl Scene {
             let path = &config.till.key_file;
             let added = IssuerKeys::add(path, &keyring, 1, "visa-18", &random());
             added.expect("an issuer key");
-            config.till.links = wanted;
+            let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+            config.till.links = vec![TillLink::new("counter", anywhere)];
+            change(&mut config.till);
         })
         .await;
         let links = Links::open(&test.node).await.expect("the link opens");
