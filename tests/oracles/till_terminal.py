@@ -28,8 +28,8 @@ class Phone:
         self.index = file["key_index"]
         self.counter = 0
 
-    def tap(self, minor):
-        """Field 55 of one tap: Visa's cryptogram version 18."""
+    def tap(self, minor, verified=False, claimed=False):
+        """Field 55 of one tap: Visa's cryptogram version 18. A verified phone says so in the results it signs, a claim is the terminal's."""
         self.counter += 1
         data = {
             "9F02": f"{minor:012}",
@@ -42,12 +42,14 @@ class Phone:
             "9F37": "1A2B3C4D",
             "82": "1980",
             "9F36": f"{self.counter:04X}",
-            "9F10": f"06{self.index:02X}1203A00000",
+            "9F10": f"06{self.index:02X}1203{'A4' if verified else 'A0'}0000",
         }
         session = kd.derive_common_sk(self.key, bytes.fromhex(data["9F36"]) + bytes(6))
         signed = b"".join(bytes.fromhex(data[tag]) for tag in TEN) + bytes.fromhex(data["9F10"])
         cryptogram = ac.generate_ac(session, signed, ac.PaddingType.EMV)
-        data["9F26"], data["9F27"], data["9F34"] = cryptogram.hex(), "80", "1F0002"
+        data["9F26"], data["9F27"], data["9F34"] = cryptogram.hex(), "80", "010002" if claimed else "1F0002"
+        if claimed:
+            data["9F6C"] = "0080"
         chip = tlv.encode({tag: bytes.fromhex(value) for tag, value in data.items()})
         # pyiso8583 takes bytes in hexadecimal.
         return chip.hex().upper(), session, cryptogram
@@ -69,8 +71,8 @@ class Terminal:
         message.update({name.lstrip("f"): value for name, value in fields.items()})
         return message
 
-    def purchase(self, phone, minor):
-        chip, session, cryptogram = phone.tap(minor)
+    def purchase(self, phone, minor, **said):
+        chip, session, cryptogram = phone.tap(minor, **said)
         message = self.message(
             "0200", f2=phone.number, f3="000000", f4=f"{minor:012}", f22="071", f23="0" + phone.sequence, f49="156", f55=chip
         )
@@ -134,6 +136,10 @@ def main():
     heard["reversed_again"] = said(terminal.ask(terminal.reversal(message)))
     kept, _, _ = terminal.purchase(phone, 2_345)
     heard["kept"] = said(terminal.ask(kept))
+    claimed, _, _ = terminal.purchase(phone, 60_000, claimed=True)
+    heard["claimed_by_the_terminal"] = said(terminal.ask(claimed))
+    verified, _, _ = terminal.purchase(phone, 60_000, verified=True)
+    heard["verified_by_the_phone"] = said(terminal.ask(verified))
     heard["echo"] = said(terminal.ask(terminal.message("0800", f70="301")))
     json.dump(heard, sys.stdout)
 

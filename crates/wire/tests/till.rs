@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use paytone_wire::{
-    emv::{CardKeys, ChipData, IssuerAnswer, Key, Phone, Tap, Tvr, key::Algorithm, version},
+    emv::{
+        CardKeys, ChipData, IssuerAnswer, IssuerData, Key, Phone, Tap, Tvr, issuer_data::Holder,
+        key::Algorithm, version,
+    },
     iso8583::{Codec, Framing, Message, MessageType, Original, dialect::Structure, dialects},
     till::{
         Code, Entry, Event, Kind, Link, Reply, Request, Session, Terminal,
@@ -274,7 +277,7 @@ fn a_simulated_phone_is_verified_and_hears_from_its_issuer() {
         unpredictable: [1, 2, 3, 4],
         interchange_profile: [0x18, 0],
         counter: 7,
-        issuer_data: vec![6, 1, 0x12, 3, 0xA0, 0, 0],
+        issuer_data: vec![6, 1, 0x12, 3, 0xA4, 0, 0],
         cryptogram: [0; 8],
         information: Some(0x80),
         cvm_results: Some([1, 0, 2]),
@@ -287,7 +290,8 @@ fn a_simulated_phone_is_verified_and_hears_from_its_issuer() {
     let asked = request(&mut session, purchase().set(55, chip.write()));
     assert_eq!(asked.entry, Entry::ContactlessChip);
     let seen = asked.chip.as_ref().expect("chip data");
-    assert!(seen.verified_on_device());
+    let issuer_data = IssuerData::parse(&seen.issuer_data).expect("known");
+    assert_eq!(issuer_data.holder(), Holder::Verified);
     let status = IssuerAnswer::Status([0, 0x12, 0, 0]);
     let (right, authentication) = keys.verify_and_answer(seen, |_| status).expect("verified");
     assert!(right);
@@ -388,7 +392,8 @@ fn a_terminal_and_a_session_understand_each_other_in_every_dialect() {
             if let Some(chip) = &asked.chip {
                 let code = IssuerAnswer::Code(*b"00");
                 let (right, tag_91) = keys.verify_and_answer(chip, |_| code).expect("verified");
-                assert!(right && chip.verified_on_device());
+                let issuer_data = IssuerData::parse(&chip.issuer_data).expect("known");
+                assert!(right && issuer_data.holder() == Holder::Verified);
                 assert_eq!(
                     asked.pin_block.as_ref().map(|block| &block[..]),
                     Some(&[7; 8][..])

@@ -3,8 +3,11 @@
 use paytone_domain::till::{Chip, TillRefusal};
 use paytone_wire::{
     emv::{
-        CardKeys, ChipData, IssuerAnswer, chip_data::CryptogramKind, issuer_data::Decision,
-        issuer_data::IssuerData, version,
+        CardKeys, ChipData, IssuerAnswer,
+        chip_data::CryptogramKind,
+        issuer_data::{Decision, Holder, IssuerData},
+        results::Outcome,
+        version,
     },
     till::{Entry, Request},
 };
@@ -46,25 +49,56 @@ pub fn verify<'a>(
     if (signed.0, signed.1, signed.2) != asked {
         return Err(TillRefusal::ChipDiffers);
     }
-    let tvr = data.tvr;
-    let found_bad = tvr.static_authentication_failed()
-        || tvr.dynamic_authentication_failed()
-        || tvr.combined_authentication_failed()
-        || tvr.on_exception_file()
-        || tvr.holder_verification_failed();
-    let declined = data.cryptogram_kind() == Some(CryptogramKind::Declined)
-        || issuer_data.first_decision() == Decision::Declined;
-    if found_bad || declined {
-        return Err(TillRefusal::ChipDeclined);
-    }
+    look_at_terminal(data)?;
+    look_at_card(data, &issuer_data)?;
     Ok(Verified {
         chip: Chip {
             counter: data.counter,
-            verified: data.verified_on_device(),
+            // What the terminal says of it (CVM results, transaction qualifiers) is signed by nobody.
+            verified: issuer_data.holder() == Holder::Verified,
         },
         keys,
         data,
     })
+}
+
+/// What the terminal found: its verification results, and how it says that the holder was verified.
+fn look_at_terminal(data: &ChipData) -> Result<(), TillRefusal> {
+    let tvr = data.tvr;
+    if tvr.expired() {
+        return Err(TillRefusal::TokenExpired);
+    }
+    let is_false = tvr.static_authentication_failed()
+        || tvr.dynamic_authentication_failed()
+        || tvr.combined_authentication_failed()
+        || tvr.on_exception_file();
+    let may_not = tvr.not_yet_effective() || tvr.service_not_allowed();
+    let is_somebody_else = tvr.holder_verification_failed()
+        || tvr.pin_tries_exceeded()
+        || data
+            .holder_verification()
+            .is_some_and(|results| results.outcome == Outcome::Failed);
+    // An issuer's answer cannot have failed before there is one.
+    let answered = tvr.issuer_authentication_failed();
+    if is_false || may_not || is_somebody_else || answered {
+        return Err(TillRefusal::ChipDeclined);
+    }
+    Ok(())
+}
+
+/// What the card itself says. What it tells of transactions before this one (not completed, issuer not proven) refuses nothing: a phone
+/// leaves the reader before the answer comes.
+fn look_at_card(data: &ChipData, issuer_data: &IssuerData) -> Result<(), TillRefusal> {
+    // What information data say is signed by nobody; the results are.
+    let asks = issuer_data.first_decision() == Decision::Online
+        && matches!(data.cryptogram_kind(), None | Some(CryptogramKind::Online));
+    let is_somebody_else = issuer_data.holder() == Holder::Failed
+        || issuer_data.pin_tries_exceeded()
+        || issuer_data.terminal_errs_about_pin();
+    if !asks || is_somebody_else {
+        return Err(TillRefusal::ChipDeclined);
+    }
+    Ok(())
 }
 
 impl Verified<'_> {

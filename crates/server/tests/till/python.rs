@@ -47,10 +47,13 @@ async fn a_terminal_of_other_peoples_code_pays_repeats_reverses_and_is_refused()
             "reversal": ["0430", "00"],
             "reversed_again": ["0430", "00"],
             "kept": ["0210", "00"],
+            // Above the tap limit, and Alice has no phone that could be asked.
+            "claimed_by_the_terminal": ["0210", "1A"],
+            "verified_by_the_phone": ["0210", "00"],
             "echo": ["0810", "00"],
         })
     );
     // What was bought and kept.
-    assert_eq!(scene.cash().await, 500_000 - 2_345);
+    assert_eq!(scene.cash().await, 500_000 - 2_345 - 60_000);
     scene.close().await;
 }

@@ -6,6 +6,7 @@ use paytone::{
 };
 use paytone_domain::operator::{Done, Operation};
 use paytone_wire::{
+    emv::ChipData,
     iso8583::{Message, MessageType, Original},
     till::{
         Code,
@@ -385,5 +386,112 @@ async fn what_follows_a_sale_is_in_its_currency_whole_and_not_of_one_that_was_de
             "{message_type} with field {field}"
         );
     }
+    scene.close().await;
+}
+
+/// Lets the terminal and the card say something else, and signs it as the card would.
+fn saying(
+    player: &mut Player,
+    scene: &mut Scene,
+    minor: u64,
+    change: impl FnOnce(&mut ChipData),
+) -> Message {
+    let bought = player.purchase(&scene.file, &mut scene.card, minor, false);
+    let (mut message, mut chip) = bought.expect("chip data");
+    change(&mut chip);
+    chip.cryptogram = scene.card.keys.cryptogram(&chip).expect("a cryptogram");
+    message.set(55, chip.write());
+    message
+}
+
+#[tokio::test]
+async fn a_terminal_that_says_the_phone_was_unlocked_is_believed_no_more_than_the_phone() {
+    let mut scene = Scene::open().await;
+    let phone = Phone::enrol(&scene.test, ALICE, PIN).await;
+    let mut events = phone.events(&scene.test).await;
+    let mut player = scene.player().await;
+    for claim in [
+        |chip: &mut ChipData| chip.cvm_results = Some([0x01, 0, 2]),
+        |chip: &mut ChipData| chip.qualifiers = Some([0, 0x80]),
+    ] {
+        let message = saying(&mut player, &mut scene, 60_000, claim);
+        player.send(&message).await.expect("it is sent");
+        let prompt = timeout(PATIENCE, events.next_of("prompt"))
+            .await
+            .expect("a prompt");
+        phone.refuse(&scene.test, &prompt, false).await.expect(200);
+        let answer = player.receive().await.expect("an answer");
+        assert_eq!(answer.text(39), Some("05"));
+    }
+    // The same in the results that the phone signs.
+    let signed = |chip: &mut ChipData| chip.issuer_data[4] |= 0x04;
+    let mut message = saying(&mut player, &mut scene, 60_000, signed);
+    let heard = player.exchange(&message).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::Approved));
+    assert_eq!(scene.cash().await, 440_000);
+    // Written in by somebody else, it is no longer what was signed.
+    let unsigned = player.purchase(&scene.file, &mut scene.card, 60_000, false);
+    let (bought, mut chip) = unsigned.expect("chip data");
+    chip.issuer_data[4] |= 0x04;
+    message = bought;
+    message.set(55, chip.write());
+    let heard = player.exchange(&message).await.expect("an answer");
+    assert_eq!(heard.code, Some(Code::WrongCryptogram));
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn what_terminal_or_card_found_wrong_declines_even_a_small_payment() {
+    let mut scene = Scene::open().await;
+    let mut player = scene.player().await;
+    type Change = fn(&mut ChipData);
+    let cases: [(&str, Change, Code); 11] = [
+        ("dynamic data", |chip| chip.tvr.0[0] = 0x08, Code::Declined),
+        ("expired", |chip| chip.tvr.0[1] = 0x40, Code::Expired),
+        ("service", |chip| chip.tvr.0[1] = 0x10, Code::Declined),
+        ("holder", |chip| chip.tvr.0[2] = 0x80, Code::Declined),
+        (
+            "an answer before",
+            |chip| chip.tvr.0[4] = 0x40,
+            Code::Declined,
+        ),
+        (
+            "method failed",
+            |chip| chip.cvm_results = Some([0x01, 0, 1]),
+            Code::Declined,
+        ),
+        (
+            "card declined",
+            |chip| chip.issuer_data[4] = 0x80,
+            Code::Declined,
+        ),
+        (
+            "card approved",
+            |chip| chip.information = Some(0x40),
+            Code::Declined,
+        ),
+        (
+            "PIN failed",
+            |chip| chip.issuer_data[4] |= 0x06,
+            Code::Declined,
+        ),
+        (
+            "PIN tries",
+            |chip| chip.issuer_data[5] |= 0x40,
+            Code::Declined,
+        ),
+        // What was before this payment: its answers did not reach the phone.
+        (
+            "last one not completed",
+            |chip| chip.issuer_data[5] |= 0x8C,
+            Code::Approved,
+        ),
+    ];
+    for (what, change, code) in cases {
+        let message = saying(&mut player, &mut scene, 100, change);
+        let heard = player.exchange(&message).await.expect("an answer");
+        assert_eq!(heard.code, Some(code), "{what}");
+    }
+    assert_eq!(scene.cash().await, 499_900);
     scene.close().await;
 }

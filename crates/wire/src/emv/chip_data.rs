@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::results::{Ctq, CvmResults, Tvr};
+use super::results::{CvmResults, Tvr};
 use crate::tlv::{self, Objects, Tag, TlvError};
 
 /// Tags of field 55 (Book 3 Annex A).
@@ -192,18 +192,10 @@ impl ChipData {
         })
     }
 
-    /// How the holder was verified, if the terminal says.
+    /// How the holder was verified, as the terminal says it. No cryptogram signs this: what the card itself knows is in
+    /// [`super::issuer_data::IssuerData::holder`].
     pub fn holder_verification(&self) -> Option<CvmResults> {
         self.cvm_results.map(CvmResults::parse)
-    }
-
-    /// The phone says that it verified its holder, in either of the ways that phones say it.
-    pub fn verified_on_device(&self) -> bool {
-        self.holder_verification()
-            .is_some_and(CvmResults::verified_on_device)
-            || self
-                .qualifiers
-                .is_some_and(|bytes| Ctq(bytes).verified_on_device())
     }
 }
 

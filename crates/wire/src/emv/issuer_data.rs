@@ -1,4 +1,4 @@
-//! Issuer application data (tag 9F10): which key and version, and what the card has decided.
+//! Issuer application data (tag 9F10): which key and version, what the card has decided, and whether it knows its holder.
 //!
 //! ```text
 //!   Visa format 0/1/3   06 · key index · version · results 4 · …
@@ -102,6 +102,40 @@ impl<'a> IssuerData<'a> {
         Decision::of(self.decisions() >> 6)
     }
 
+    /// What the card says of its holder. Every version signs the bytes that this is read from: those that sign least, Visa's 17, the one
+    /// byte it is in.
+    pub fn holder(&self) -> Holder {
+        let at = |byte: usize, bit: u8| self.results[byte - 1] >> (bit - 1) & 1 == 1;
+        let (performed, failed) = match self.layout {
+            // Formats 0, 1 and 3: an offline PIN was verified, and that failed. Format 2: the phone verified its holder; bit 2 is
+            // reserved (VCPS 2.2 appendix M).
+            Layout::Visa => (at(2, 3), at(2, 2)),
+            // Offline PIN verification performed; and not successful (Book 3 C7.3, table CCD 10 in 4.4).
+            Layout::CommonCore => (at(2, 4), at(2, 3)),
+            // Performed and successful are told apart: successful alone is nothing (M/Chip Requirements, appendix B).
+            Layout::MChip => (at(1, 3) && at(1, 1), at(4, 5)),
+        };
+        match (performed, failed) {
+            (_, true) => Holder::Failed,
+            (true, false) => Holder::Verified,
+            (false, false) => Holder::NotAsked,
+        }
+    }
+
+    /// The card takes no more PINs, or has blocked itself for it.
+    pub fn pin_tries_exceeded(&self) -> bool {
+        match self.layout {
+            Layout::Visa => self.results[2] & 0x42 != 0,
+            Layout::CommonCore => self.results[1] & 0x02 != 0,
+            Layout::MChip => self.results[3] & 0x08 != 0,
+        }
+    }
+
+    /// It believes the terminal to take a PIN for right that it has not seen.
+    pub fn terminal_errs_about_pin(&self) -> bool {
+        self.layout == Layout::MChip && self.results[3] & 0x01 != 0
+    }
+
     /// The byte of the results whose upper half is the two decisions: of Visa the second, of the others the first.
     fn decisions(&self) -> u8 {
         match self.layout {
@@ -109,6 +143,15 @@ impl<'a> IssuerData<'a> {
             Layout::CommonCore | Layout::MChip => self.results[0],
         }
     }
+}
+
+/// Whether a card or phone knows its holder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    NotAsked,
+    /// By a PIN, a finger or whatever else unlocks it.
+    Verified,
+    Failed,
 }
 
 impl Decision {
@@ -125,6 +168,61 @@ impl Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_holder_is_known_where_the_results_say_so_and_not_where_they_say_it_failed() {
+        let with = |layout: Layout, changes: &[(usize, u8)]| {
+            let (mut whole, first) = match layout {
+                Layout::Visa => (vec![6, 1, 0x12, 3, 0xA0, 0, 0], 3),
+                Layout::CommonCore => (vec![0; 32], 3),
+                Layout::MChip => (vec![0; 18], 2),
+            };
+            match layout {
+                Layout::Visa => {}
+                Layout::CommonCore => {
+                    whole[..4].copy_from_slice(&[0x0F, 0xA5, 1, 0xA0]);
+                    whole[16] = 0x0F;
+                }
+                Layout::MChip => whole[..3].copy_from_slice(&[1, 0x10, 0xA0]),
+            }
+            for (byte, bits) in changes {
+                whole[first + byte - 1] |= bits;
+            }
+            let data = IssuerData::parse(&whole).expect("known");
+            assert_eq!(data.first_decision(), Decision::Online, "{layout:?}");
+            (data.holder(), data.pin_tries_exceeded())
+        };
+        use Holder::{Failed, NotAsked, Verified};
+        use Layout::{CommonCore, MChip, Visa};
+        for (layout, changes, holder, exceeded) in [
+            (Visa, &[][..], NotAsked, false),
+            (Visa, &[(2, 0x04)], Verified, false),
+            (Visa, &[(2, 0x06)], Failed, false),
+            (Visa, &[(3, 0x40)], NotAsked, true),
+            (Visa, &[(3, 0x02)], NotAsked, true),
+            (CommonCore, &[], NotAsked, false),
+            (CommonCore, &[(2, 0x08)], Verified, false),
+            (CommonCore, &[(2, 0x0C)], Failed, false),
+            (CommonCore, &[(2, 0x02)], NotAsked, true),
+            (MChip, &[], NotAsked, false),
+            (MChip, &[(1, 0x05)], Verified, false),
+            (MChip, &[(1, 0x04)], NotAsked, false),
+            (MChip, &[(1, 0x01)], NotAsked, false),
+            (MChip, &[(1, 0x04), (4, 0x10)], Failed, false),
+            (MChip, &[(4, 0x08)], NotAsked, true),
+        ] {
+            let found = with(layout, changes);
+            assert_eq!(found, (holder, exceeded), "{layout:?} {changes:?}");
+        }
+        // Format 2 of Visa has a byte of its own before.
+        let mut whole = [0; 32];
+        whole[..5].copy_from_slice(&[0x1F, 0x22, 1, 0, 0xA4]);
+        let data = IssuerData::parse(&whole).expect("known");
+        assert_eq!(
+            (data.first_decision(), data.holder()),
+            (Decision::Online, Verified)
+        );
+    }
 
     #[test]
     fn each_network_arranges_it_its_own_way() {

@@ -54,7 +54,7 @@ impl Phone {
             unpredictable: tap.unpredictable,
             interchange_profile: [0x19, 0x80],
             counter: self.counter,
-            issuer_data: self.issuer_data(),
+            issuer_data: self.issuer_data(tap.verified),
             cryptogram: [0; 8],
             information: Some(0x80),
             // "Verified on the device" or "no verification", successful (EMV Contactless Book C-2).
@@ -66,25 +66,37 @@ impl Phone {
         Ok(data)
     }
 
-    /// In the arrangement of its version, with "asked online" as its decision.
-    fn issuer_data(&self) -> Vec<u8> {
+    /// In the arrangement of its version, with "asked online" as its decision, and whether it knows its holder.
+    fn issuer_data(&self, verified: bool) -> Vec<u8> {
+        let if_verified = |bits: u8| if verified { bits } else { 0 };
         let version = self.keys.version();
         match version.layout {
             Layout::Visa if version.number == 0x22 => {
                 let mut data = vec![0; 32];
-                data[..5].copy_from_slice(&[0x1F, version.number, self.key_index, 3, 0xA0]);
+                data[..5].copy_from_slice(&[
+                    0x1F,
+                    version.number,
+                    self.key_index,
+                    0,
+                    0xA0 | if_verified(0x04),
+                ]);
                 data
             }
-            Layout::Visa => vec![6, self.key_index, version.number, 3, 0xA0, 0, 0],
+            Layout::Visa => {
+                let results = 0xA0 | if_verified(0x04);
+                vec![6, self.key_index, version.number, 3, results, 0, 0]
+            }
             Layout::CommonCore => {
                 let mut data = vec![0; 32];
                 data[..4].copy_from_slice(&[0x0F, 0xA0 | version.number, self.key_index, 0xA0]);
+                data[4] = if_verified(0x08);
                 data[16] = 0x0F;
                 data
             }
             Layout::MChip => {
                 let mut data = vec![0; 18];
-                data[..3].copy_from_slice(&[self.key_index, version.number, 0xA0]);
+                let results = 0xA0 | if_verified(0x05);
+                data[..3].copy_from_slice(&[self.key_index, version.number, results]);
                 data
             }
         }
@@ -108,7 +120,7 @@ mod tests {
     use crate::emv::{
         Key,
         chip_data::CryptogramKind,
-        issuer_data::{Decision, IssuerData},
+        issuer_data::{Decision, Holder, IssuerData},
         version,
     };
 
@@ -140,7 +152,6 @@ mod tests {
                 ([0x01, 0x56], [0x26, 0x11, 0x23])
             );
             assert_eq!((data.kind, data.counter, phone.counter), (0x20, 42, 42));
-            assert!(data.verified_on_device());
             assert_eq!(data.cryptogram_kind(), Some(CryptogramKind::Online));
             let issuer_data = IssuerData::parse(&data.issuer_data).expect("issuer data");
             assert_eq!(version::Version::of(&issuer_data), Some(version));
@@ -150,6 +161,7 @@ mod tests {
                 "{}",
                 version.name
             );
+            assert_eq!(issuer_data.holder(), Holder::Verified, "{}", version.name);
             let read = ChipData::parse(&data.write()).expect("chip data");
             assert_eq!(keys.verify(&read), Ok(true), "{}", version.name);
             let unverified = phone
@@ -158,8 +170,14 @@ mod tests {
                     ..tap
                 })
                 .expect("chip data");
-            assert!(!unverified.verified_on_device());
-            assert_ne!(unverified.cryptogram, data.cryptogram);
+            let issuer_data = IssuerData::parse(&unverified.issuer_data).expect("issuer data");
+            assert_eq!(issuer_data.holder(), Holder::NotAsked, "{}", version.name);
+            // Nobody makes the one out of the other: what says it is signed.
+            let claimed = ChipData {
+                issuer_data: data.issuer_data.clone(),
+                ..unverified
+            };
+            assert_eq!(keys.verify(&claimed), Ok(false), "{}", version.name);
         }
     }
 }

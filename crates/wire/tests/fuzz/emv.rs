@@ -31,9 +31,11 @@ fn any_chip_data_are_read_or_refused_and_never_verify_by_chance() {
             "seed {seed}"
         );
         assert_ne!(keys.verify(&data), Ok(true), "seed {seed}");
-        let _ = (format!("{data:?}"), data.verified_on_device());
+        let _ = (format!("{data:?}"), data.holder_verification());
         if let Ok(issuer_data) = IssuerData::parse(&data.issuer_data) {
             let _ = (issuer_data.first_decision(), issuer_data.second_decision());
+            let _ = (issuer_data.holder(), issuer_data.pin_tries_exceeded());
+            let _ = issuer_data.terminal_errs_about_pin();
             // Every version over data of any arrangement.
             for version in version::ALL {
                 if version.algorithm == Algorithm::TripleDes {
