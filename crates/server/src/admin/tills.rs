@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    operation::{self, Outcome},
+    operation::{self, Asker, Outcome},
     session::SignedIn,
     subscribers, words,
 };
@@ -199,12 +199,15 @@ async fn issue(
     Path(who): Path<String>,
 ) -> Result<Response, Problem> {
     let subscriber = subscribers::find(&node, &who).await?;
-    let drawn = token::draw(&node, subscriber).await.map_err(problem)?;
+    let asker = operator.asks(&node, &[]);
+    let secret = asker.secret(&node.keyring);
+    let drawn = token::draw(&node, subscriber, secret).await;
+    let drawn = drawn.map_err(problem)?;
     let operation = Operation::IssueToken {
         subscriber,
         new: drawn.new.clone(),
     };
-    personalised(&node, operator, operation, &drawn).await
+    personalised(&node, asker, operation, &drawn).await
 }
 
 async fn replace(
@@ -217,22 +220,25 @@ async fn replace(
         .engine
         .read(move |state, _| state.tokens.get(token).map(|token| token.subscriber));
     let subscriber = read.await?.answer.ok_or_else(Problem::not_found)?;
-    let drawn = token::draw(&node, subscriber).await.map_err(problem)?;
+    let asker = operator.asks(&node, &[]);
+    let secret = asker.secret(&node.keyring);
+    let drawn = token::draw(&node, subscriber, secret).await;
+    let drawn = drawn.map_err(problem)?;
     let operation = Operation::ReplaceToken {
         token,
         new: drawn.new.clone(),
     };
-    personalised(&node, operator, operation, &drawn).await
+    personalised(&node, asker, operation, &drawn).await
 }
 
-/// What the phone gets is in this answer and nowhere else: asked again, another number is drawn.
+/// What the phone gets is in this answer and nowhere else: asked again under another key, or under none, another number is drawn.
 async fn personalised(
     node: &Arc<Node>,
-    operator: SignedIn,
+    asker: Asker,
     operation: Operation,
     drawn: &token::Drawn,
 ) -> Result<Response, Problem> {
-    let done: Outcome = operation::perform(node, operator.actor().into(), operation).await?;
+    let done: Outcome = operation::perform(node, asker, operation).await?;
     Ok(done.with("phone", drawn.personalisation()).answer(node))
 }
 

@@ -180,7 +180,7 @@ async fn cards(node: &Node, payers: usize) -> Result<Vec<Card>, BenchError> {
     }
     let mut cards = Vec::with_capacity(payers);
     for payer in &world.payers {
-        let drawn = token::draw(node, payer.subscriber).await;
+        let drawn = token::draw(node, payer.subscriber, paytone_journal::random()).await;
         let drawn = drawn.map_err(std::io::Error::other)?;
         let issue = Operation::IssueToken {
             subscriber: payer.subscriber,

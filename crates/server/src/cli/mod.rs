@@ -231,3 +231,15 @@ fn log(default: &str, json: bool) {
     // Somebody may have set one up already: a test.
     let _ = tracing_subscriber::registry().with(lines).try_init();
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn every_command_has_arguments_that_do_not_stand_in_each_others_way() {
+        Cli::command().debug_assert();
+    }
+}

@@ -64,6 +64,8 @@ pub enum Command {
 #[derive(Subcommand, Debug)]
 pub enum Key {
     /// Seal one more key into the file; it is read at the next start
+    // Its `--version` is that of the cryptogram.
+    #[command(disable_version_flag = true)]
     Add {
         /// As cards name it
         #[arg(long, default_value_t = 1)]

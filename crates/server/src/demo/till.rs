@@ -168,7 +168,7 @@ async fn issue(
     subscriber: SubscriberId,
 ) -> Result<PhoneFile, DemoError> {
     let failed = |error: &dyn std::fmt::Display| DemoError::World(error.to_string());
-    let drawn = token::draw(node, subscriber).await;
+    let drawn = token::draw(node, subscriber, paytone_journal::random()).await;
     let drawn = drawn.map_err(|error| failed(&error))?;
     let issue = Operation::IssueToken {
         subscriber,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     edge::text::{self, Place},
-    node::{Node, random},
+    node::Node,
 };
 
 /// Digits of a token's number.
@@ -60,15 +60,19 @@ impl Drawn {
     }
 }
 
-/// Draws a number for a subscriber and derives its card key.
-pub async fn draw(node: &Node, subscriber: SubscriberId) -> Result<Drawn, DrawError> {
+/// Makes a number of `secret` for a subscriber and derives its card key: of the same secret, the same ones.
+pub async fn draw(
+    node: &Node,
+    subscriber: SubscriberId,
+    secret: [u8; 32],
+) -> Result<Drawn, DrawError> {
     let range = &node.config.till.range;
     let fits = (6..=12).contains(&range.len()) && range.bytes().all(|digit| digit.is_ascii_digit());
     if !fits {
         return Err(DrawError::NoRange);
     }
     let issuer = node.tills.keys.newest().ok_or(DrawError::NoKey)?;
-    let number = number(range);
+    let number = number(range, secret);
     let subject = node.directory.subject(subscriber);
     let subject = subject.ok_or(DrawError::NoSubscriber)?;
     let sealing = node.subjects.get(subject).await?;
@@ -96,11 +100,14 @@ pub async fn draw(node: &Node, subscriber: SubscriberId) -> Result<Drawn, DrawEr
 }
 
 /// Range, random digits, check digit (ISO/IEC 7812-1 annex B).
-fn number(range: &str) -> Zeroizing<String> {
+fn number(range: &str, secret: [u8; 32]) -> Zeroizing<String> {
     let mut number = Zeroizing::new(String::with_capacity(DIGITS));
     number.push_str(range);
     // Ten divides 2^128 closely enough that no digit is likelier by anything that could be told.
-    let mut rest = u128::from_be_bytes(random());
+    let [high, _] = secret.as_chunks::<16>().0 else {
+        unreachable!("32 bytes are twice 16")
+    };
+    let mut rest = u128::from_be_bytes(*high);
     while number.len() < DIGITS - 1 {
         number.push(char::from(b'0' + (rest % 10) as u8));
         rest /= 10;
@@ -126,11 +133,13 @@ fn check_digit(digits: &str) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::random;
 
     #[test]
     fn a_number_has_sixteen_digits_of_the_range_and_the_right_last_one() {
         for _ in 0..100 {
-            let number = number("88880012");
+            let secret = [random(), random()].concat();
+            let number = number("88880012", secret.try_into().expect("32 bytes"));
             let card = paytone_wire::till::Card::new(&number).expect("a card number");
             assert!(number.len() == DIGITS && number.starts_with("88880012"));
             assert!(card.check_digit_is_right(), "{card:?}");

@@ -10,4 +10,5 @@ mod sealed_days;
 mod site;
 mod snapshots;
 mod starting;
+mod tokens;
 mod trimmed;

@@ -95,7 +95,9 @@ impl Scene {
             limit: Amount::clamped(200_000),
         };
         test.operate(terminal).await;
-        let drawn = token::draw(&test.node, alice).await.expect("a number");
+        let drawn = token::draw(&test.node, alice, paytone_journal::random())
+            .await
+            .expect("a number");
         let issue = Operation::IssueToken {
             subscriber: alice,
             new: drawn.new.clone(),
