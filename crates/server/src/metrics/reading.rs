@@ -294,6 +294,7 @@ fn parts(state: &State) -> Vec<Count> {
         ("refunds", state.refunds.len()),
         ("effects", state.effects.len()),
         ("repeat_keys", state.repeats.len()),
+        ("till_messages", state.exchanges.len()),
     ];
     let mut counts: Vec<_> = parts
         .into_iter()
