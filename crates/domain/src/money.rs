@@ -95,6 +95,13 @@ impl Amount {
         amounts.into_iter().fold(Self::ZERO, Self::plus)
     }
 
+    /// As much of it as `part` is of `whole`, rounded half up; all of it if they are the same.
+    pub fn share(self, part: Self, whole: Self) -> Self {
+        let whole = i128::from(whole.0).max(1);
+        let product = i128::from(self.0) * i128::from(part.0) + whole / 2;
+        Self::clamped(i64::try_from(product / whole).unwrap_or(i64::MAX))
+    }
+
     /// `basis_points` ten-thousandths of this amount, half up.
     pub fn basis_points(self, basis_points: u32) -> Self {
         let product = i128::from(self.0) * i128::from(basis_points) + 5_000;

@@ -109,6 +109,8 @@ pub enum TillCommand {
         terminal: TerminalKey,
         key: MessageKey,
         original: MessageKey,
+        /// It says that its original gave money back, which stays.
+        of_refund: bool,
         earlier: Earlier,
         /// The reason that a refund gets.
         text: Sealed,
@@ -389,9 +391,13 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: TillCommand) -> De
                 terminal,
                 key,
                 original,
+                of_refund,
                 earlier,
                 text,
-            } => settle::undo(state, moment, &terminal, [key, original], earlier, text),
+            } => {
+                let known = (of_refund, earlier);
+                settle::undo(state, moment, &terminal, [key, original], known, text)
+            }
             TillCommand::Capture {
                 terminal,
                 key,

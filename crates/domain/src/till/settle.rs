@@ -35,7 +35,7 @@ pub(super) fn undo(
     moment: &Moment,
     terminal: &TerminalKey,
     [key, original]: [MessageKey; 2],
-    earlier: Earlier,
+    (of_refund, earlier): (bool, Earlier),
     text: Sealed,
 ) -> Decided {
     let terminal = match new_message(state, terminal, &key) {
@@ -47,8 +47,10 @@ pub(super) fn undo(
     let mut given_back = None;
     let payment = match named(state, &original, earlier) {
         Named::LookUp => return (TillAnswer::LookUp, events),
-        Named::Refund => {
-            // What went back to somebody is theirs: taking it again would be a payment of its own.
+        // The one rule for refunds, before and after: what went back to somebody is theirs, and taking it again would be a payment of its own.
+        what @ (Named::Refund | Named::Nothing | Named::Unknown)
+            if of_refund || matches!(what, Named::Refund) =>
+        {
             let refusal = TillRefusal::WrongStatus;
             let event = TillEvent::Decided {
                 key,
@@ -61,7 +63,7 @@ pub(super) fn undo(
             return (TillAnswer::Refused(refusal), vec![Event::Till(event)]);
         }
         Named::Payment(id) if exchange.is_none_or(|exchange| !exchange.undone) => Some(id),
-        Named::Payment(_) | Named::Nothing | Named::Unknown => None,
+        Named::Payment(_) | Named::Refund | Named::Nothing | Named::Unknown => None,
     };
     if let Some(id) = payment {
         let Some(payment) = state.payments.get(&id) else {
@@ -121,12 +123,10 @@ fn give_back(
     let merchant = state.merchants.get(payment.merchant)?;
     let (id, amount) = (payment.id, payment.captured.minus(payment.refunded));
     payment::refund(state, moment, merchant.id, id, None, text, events).ok()?;
-    // A refund keeps its fee; what is undone has none. What was refunded before it was undone has paid its part.
-    let (kept, kept_tax) = merchant.plan.fee(payment.refunded);
-    let (fee, tax) = match payment.refunded.is_zero() {
-        true => (payment.fee, payment.tax),
-        false => (payment.fee.minus(kept), payment.tax.minus(kept_tax)),
-    };
+    // A refund keeps its fee; what is undone has none. What was refunded before has paid its share of what was charged then, whatever
+    // the plan says by now.
+    let share = |charged: Amount| charged.share(amount, payment.captured);
+    let (fee, tax) = (share(payment.fee), share(payment.tax));
     let payable = Account::MerchantPayable(merchant.id);
     let mut entry = Entry::default();
     entry

@@ -6,6 +6,7 @@ use paytone_domain::{
         MessageKey, PaymentId, StoreId, SubscriberId, TerminalId, TerminalKey, TokenHash, TokenId,
     },
     ledger::Account,
+    merchant::PricePlan,
     operator::{Done, Operation, OperatorRefusal},
     payment::{CaptureMode, Status},
     risk::Veto,
@@ -155,6 +156,7 @@ impl Till {
             terminal: TERMINAL,
             key: key(3, reversal),
             original: key(2, message),
+            of_refund: false,
             earlier: Earlier::NotLooked,
             text: sealed("reversed"),
         })
@@ -429,6 +431,7 @@ fn what_has_left_memory_is_looked_up_before_it_is_captured_reversed_or_refunded(
         terminal: TERMINAL,
         key: key(3, number),
         original: key(2, message),
+        of_refund: false,
         earlier: Earlier::NotLooked,
         text: sealed("reversed"),
     };
@@ -494,6 +497,7 @@ fn a_payment_of_another_terminal_is_not_taken_back_whatever_was_found() {
         terminal: TerminalKey([8; 16]),
         key: key(3, 1),
         original: key(2, 1),
+        of_refund: false,
         earlier: found(Did::Pay(PaymentId(1))),
         text: sealed("reversed"),
     };
@@ -611,5 +615,83 @@ fn messages_are_forgotten_after_a_day() {
         "counter_refused",
         "the counter is not"
     );
+    till.script.world.replay();
+}
+
+#[test]
+fn a_reversal_of_the_rest_gives_back_its_share_of_the_fee_that_was_charged_whatever_the_plan_is_by_now()
+ {
+    let mut till = Till::open();
+    let charge = |till: &mut Till, version, fee_basis_points, fee_fixed| {
+        let plan = PricePlan {
+            version,
+            fee_basis_points,
+            fee_fixed: amount(fee_fixed),
+            tax_basis_points: 600,
+        };
+        let merchant = till.script.merchant("shop");
+        let set = Operation::SetPlan { merchant, plan };
+        assert_eq!(till.script.act(set), Ok(Done::Done));
+    };
+    charge(&mut till, 2, 60, 10);
+    assert_eq!(said(till.tap(1, 5_000)), APPROVED);
+    let charged = |till: &Till| {
+        let payment = till.script.world.payment(PaymentId(1));
+        (payment.fee.minor(), payment.tax.minor())
+    };
+    assert_eq!(charged(&till), (40, 2));
+    let refund = till.ask(TillCommand::Refund {
+        terminal: TERMINAL,
+        key: key(7, 2),
+        own: key(2, 2),
+        original: key(2, 1),
+        earlier: Earlier::NotLooked,
+        amount: amount(1_000),
+        text: sealed("brought back"),
+    });
+    assert_eq!(said(refund), APPROVED);
+    assert_eq!(charged(&till), (40, 2), "a refund keeps its fee");
+    // Much dearer since then.
+    charge(&mut till, 3, 2_000, 1_000);
+    assert_eq!(said(till.undo(1, 1)), "undone");
+    // Four fifths of both, half up.
+    assert_eq!(charged(&till), (8, 0));
+    assert_eq!(till.cash(), 100_000);
+    till.script.world.replay();
+}
+
+#[test]
+fn a_refund_stands_whether_its_reversal_comes_before_or_after() {
+    let mut till = Till::open();
+    assert_eq!(said(till.tap(1, 5_000)), APPROVED);
+    let refund = |till: &mut Till, message: u64| {
+        till.ask(TillCommand::Refund {
+            terminal: TERMINAL,
+            key: key(7, message),
+            own: key(2, message),
+            original: key(2, 1),
+            earlier: Earlier::NotLooked,
+            amount: amount(1_000),
+            text: sealed("brought back"),
+        })
+    };
+    let undo = |till: &mut Till, reversal, message| {
+        till.ask(TillCommand::Undo {
+            terminal: TERMINAL,
+            key: key(3, reversal),
+            original: key(2, message),
+            of_refund: true,
+            earlier: Earlier::NotLooked,
+            text: sealed("reversed"),
+        })
+    };
+    assert_eq!(said(undo(&mut till, 1, 2)), "wrong_status", "before");
+    assert_eq!(said(refund(&mut till, 2)), APPROVED);
+    assert_eq!(said(undo(&mut till, 2, 2)), "wrong_status", "after");
+    assert_eq!(said(undo(&mut till, 1, 2)), "wrong_status", "again");
+    assert_eq!(till.cash(), 96_000);
+    // What it names decides: a purchase is undone, whatever the reversal takes it for.
+    assert_eq!(said(undo(&mut till, 3, 1)), "undone");
+    assert_eq!(till.cash(), 100_000);
     till.script.world.replay();
 }

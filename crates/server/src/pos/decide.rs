@@ -165,6 +165,7 @@ async fn undo(
         terminal,
         key: identity_key(request),
         original: original_key(&request.identity, original),
+        of_refund: request.transaction == Transaction::Refund,
         earlier: Earlier::NotLooked,
         text: text::seal(&merchant.key, merchant.subject, Place::Refund, reason),
     };
