@@ -99,6 +99,7 @@ fn any_world_replays_to_the_state_it_lived_in() {
     for seed in 0..12 {
         let mut scenario = Scenario::begin(seed);
         scenario.archives = seed % 2 == 1;
+        scenario.tills = seed % 3 > 0;
         scenario.live(600);
         assert_eq!(
             scenario.state().archive.evictions > 0,
@@ -222,6 +223,7 @@ fn write(name: &str) {
     let lived = (0..100).map(|seed| {
         let mut scenario = Scenario::begin(seed);
         scenario.archives = true;
+        scenario.tills = true;
         scenario.live(2_500);
         scenario
     });

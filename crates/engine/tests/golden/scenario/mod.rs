@@ -5,6 +5,7 @@
 
 mod archiving;
 mod steps;
+mod tills;
 
 use std::collections::BTreeMap;
 
@@ -56,6 +57,9 @@ pub struct Scenario {
     /// Now and then what is over leaves memory, and something comes back.
     pub archives: bool,
     left: BTreeMap<PaymentId, Closed>,
+    /// Now and then somebody pays at a till.
+    pub tills: bool,
+    counter: tills::Counter,
 }
 
 impl Scenario {
@@ -70,6 +74,8 @@ impl Scenario {
             seals_days: true,
             archives: false,
             left: BTreeMap::new(),
+            tills: false,
+            counter: tills::Counter::default(),
         };
         scenario.staff();
         scenario.merchants();
@@ -86,6 +92,9 @@ impl Scenario {
             self.step();
             if self.archives && self.draw(12) == 0 {
                 self.archive();
+            }
+            if self.tills && self.draw(2) == 0 {
+                self.till();
             }
             if self.draw(3) == 0 {
                 self.seal();
