@@ -234,6 +234,7 @@ impl Scenario {
                 true => self.name(Name::Original),
                 false => said.original,
             },
+            of_refund: false,
             earlier: Earlier::NotLooked,
             text: sealed(9),
         };
@@ -287,6 +288,7 @@ impl Scenario {
             terminal: key(200),
             key: self.name(Name::Message),
             original: self.name(Name::Original),
+            of_refund: false,
             earlier: Earlier::NotLooked,
             text: sealed(9),
         };
