@@ -3,7 +3,12 @@
 //! **Invariant:** whatever a start begins with, it ends with the state that all rows make: a snapshot that does not fit is set
 //! aside, and the one before it or the whole journal is used. **Not here:** repair.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    task::Poll,
+};
 
 use paytone_journal::{
     ChainError, ChainVerifier, JournalReader, ReadError, Row, Snapshots, Tip, snapshots::Listed,
@@ -167,20 +172,31 @@ pub async fn replay_after(
             None => Some(decode(&mut chain, rows)),
         };
         let decoded = decoded.transpose()?.unwrap_or_default();
-        let applied = async {
-            for (tip, batch) in decoded {
-                core.take(tip, &batch);
-                seen(tip.seq, &batch);
-                // The database goes on reading: it stops where nobody takes what it has found.
-                tokio::task::yield_now().await;
-            }
+        let mut apply = |(tip, batch): (Tip, Batch)| {
+            core.take(tip, &batch);
+            seen(tip.seq, &batch);
         };
         if is_end {
-            applied.await;
+            decoded.into_iter().for_each(apply);
             return Ok(core);
         }
-        let ((), read) = tokio::join!(applied, journal.read(after, ROWS, BYTES));
-        rows = read?;
+        let mut reading = pin!(journal.read(after, ROWS, BYTES));
+        let mut decoded = decoded.into_iter();
+        // The database goes on reading: it stops where nobody takes what it has found.
+        let read = poll_fn(|context| {
+            let mut read = Poll::Pending;
+            for batch in decoded.by_ref() {
+                apply(batch);
+                if read.is_pending() {
+                    read = reading.as_mut().poll(context);
+                }
+            }
+            match read {
+                Poll::Pending => reading.as_mut().poll(context),
+                ready => ready,
+            }
+        });
+        rows = read.await?;
     }
 }
 
