@@ -8,6 +8,7 @@ use crate::{
     mandate::{self, MandateFacts},
     merchant::ClientRefusal,
     operator::{Done, OperatorRefusal},
+    pass::{PassKey, PassRefusal},
     payment::{self, ClientPaymentRefusal, PaymentFacts, RefundFacts},
     sealed_day::SealRefusal,
     subscriber::{
@@ -36,6 +37,7 @@ pub enum Answer {
     Line(Result<RowOutcome, RowRefusal>),
     Operator(Result<Done, OperatorRefusal>),
     Till(TillAnswer),
+    Pass(Result<PassKey, PassRefusal>),
     DaySealed(Result<(), SealRefusal>),
     SessionEnded,
     /// How many things left or came back.

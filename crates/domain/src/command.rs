@@ -11,6 +11,7 @@ use crate::{
     merchant::ClientCommand,
     money::Currency,
     operator::OperatorCommand,
+    pass::OpenPass,
     payment::PaymentCommand,
     sealed_day::SealedDay,
     subscriber::{DeviceCommand, EnrolmentCommand, LineRow, PhoneCommand},
@@ -39,6 +40,7 @@ pub enum Command {
     Line(Box<LineRow>),
     Operator(OperatorCommand),
     Till(TillCommand),
+    OpenPass(OpenPass),
     SealDay(Box<SealedDay>),
     Archive(ArchiveCommand),
     /// Every node knows this level of events.
@@ -149,6 +151,10 @@ pub fn decide(state: &State, moment: &Moment, actor: Actor, command: Command) ->
             (Answer::Operator(answer), events)
         }
         Command::Till(command) => return crate::till::decide(state, moment, command),
+        Command::OpenPass(request) => {
+            let (answer, events) = crate::pass::open(state, moment, request);
+            (Answer::Pass(answer), events)
+        }
         Command::Archive(command) => {
             let (answer, events) = crate::archive::decide(state, moment, command);
             (Answer::Archive(answer), events)

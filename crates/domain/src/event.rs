@@ -17,6 +17,7 @@ use crate::{
     merchant::{ClientEvent, MerchantEvent},
     money::Currency,
     operator::OperatorEvent,
+    pass::PassEvent,
     payment::{Charged, PaymentEvent},
     sealed_day::SealedDay,
     session::SessionEvent,
@@ -105,6 +106,9 @@ pub enum Event {
     /// From level 4.
     #[n(22)]
     Till(#[n(0)] TillEvent),
+    /// From level 4.
+    #[n(23)]
+    Pass(#[n(0)] PassEvent),
 }
 
 impl Event {
@@ -223,6 +227,7 @@ pub fn evolve(state: &mut State, moment: &Moment, event: &Event) {
         Event::Session(event) => crate::session::evolve(state, event),
         Event::Token(event) => crate::token::evolve(state, moment, event),
         Event::Till(event) => crate::till::evolve(state, moment, event),
+        Event::Pass(event) => crate::pass::evolve(state, moment, event),
         Event::Fell { at, due } => state.deadlines.remove(*at, Due::from(*due)),
     }
 }

@@ -34,6 +34,7 @@ pub mod mandate;
 pub mod merchant;
 pub mod money;
 pub mod operator;
+pub mod pass;
 pub mod payment;
 pub mod risk;
 pub mod sealed_day;

@@ -19,6 +19,7 @@ use crate::{
     merchant::Merchant,
     money::Currency,
     operator::Operators,
+    pass::Passes,
     payment::{ClientPaymentRefusal, Payment, Refund},
     risk::Rules,
     sealed_day::SealedDay,
@@ -153,6 +154,7 @@ pub struct State {
     pub ended_sessions: EndedSessions,
     pub deadlines: Deadlines,
     pub tokens: Tokens,
+    pub passes: Passes,
     pub terminals: Terminals,
     /// Messages of tills that were decided.
     pub exchanges: Exchanges,
@@ -195,6 +197,7 @@ impl Default for State {
             ended_sessions: EndedSessions::default(),
             deadlines: Deadlines::default(),
             tokens: Tokens::default(),
+            passes: Passes::default(),
             terminals: Terminals::default(),
             exchanges: Exchanges::default(),
             open_prompts: 0,

@@ -234,6 +234,8 @@ pub struct Webhooks {
 pub struct Till {
     /// Digits that the numbers of tokens begin with; empty for none.
     pub range: String,
+    /// Two to four digits that payment codes begin with; empty for none.
+    pub code_prefix: String,
     /// The issuer's keys, sealed under the keyring.
     pub key_file: PathBuf,
     /// ISO 4217 number of the currency.
@@ -253,6 +255,7 @@ impl Default for Till {
     fn default() -> Self {
         Self {
             range: String::new(),
+            code_prefix: "28".to_owned(),
             key_file: PathBuf::from("paytone-issuer-keys.toml"),
             currency_number: "156".to_owned(),
             connections: 10_000,

@@ -216,7 +216,7 @@ impl Operation {
             | Self::ResumeToken(_)
             | Self::ReplaceToken { .. }
             | Self::EndToken(_) => crate::till::LEVEL,
-            Self::SetRules(rules) if rules.tap_limit.is_some() => crate::till::LEVEL,
+            Self::SetRules(rules) if rules.are_of_tills() => crate::till::LEVEL,
             _ => 0,
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     mandate::EndedBy,
     merchant::{Merchant, MerchantEvent},
     money::Amount,
+    pass::{self, PassEnd},
     state::State,
     subscriber::{Subscriber, SubscriberStatus, cash_of, leave, left, remove_devices},
     time::Moment,
@@ -174,6 +175,7 @@ pub(super) fn perform(
             status_is(state, id, SubscriberStatus::Active)?;
             let by = SuspendedBy::SubscriberBlocked;
             events.extend(token::suspend_all(state, id, by));
+            events.extend(pass::end_all(state, id, PassEnd::SubscriberBlocked));
             events.push(Event::Operator(OperatorEvent::SubscriberBlocked {
                 subscriber: id,
             }));

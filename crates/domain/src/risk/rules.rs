@@ -94,13 +94,52 @@ pub struct Rules {
     /// Most that a till takes without asking the payer; [`Rules::TAP_LIMIT`] until somebody sets it, from level 4.
     #[n(26)]
     pub tap_limit: Option<Amount>,
+    /// The same for a scanned code; [`Rules::CODE_LIMIT`].
+    #[n(27)]
+    pub code_limit: Option<Amount>,
+    /// Most that a phone's codes pay without asking from when it was last online; [`Rules::CODE_OFFLINE_LIMIT`].
+    #[n(28)]
+    pub code_offline_limit: Option<Amount>,
+    /// How long a phone's codes are good from when it was last online; [`Rules::CODE_OFFLINE_HOURS`].
+    #[n(29)]
+    pub code_offline_hours: Option<u32>,
+    /// How long a code is good after the half minute it was made in; [`Rules::CODE_SECONDS`].
+    #[n(30)]
+    pub code_seconds: Option<u32>,
 }
 
 impl Rules {
     pub const TAP_LIMIT: Amount = Amount::clamped(30_000);
+    pub const CODE_LIMIT: Amount = Amount::clamped(30_000);
+    pub const CODE_OFFLINE_LIMIT: Amount = Amount::clamped(100_000);
+    pub const CODE_OFFLINE_HOURS: u32 = 24;
+    pub const CODE_SECONDS: u32 = 60;
 
     pub fn tap_limit(&self) -> Amount {
         self.tap_limit.unwrap_or(Self::TAP_LIMIT)
+    }
+
+    pub fn code_limit(&self) -> Amount {
+        self.code_limit.unwrap_or(Self::CODE_LIMIT)
+    }
+
+    pub fn code_offline_limit(&self) -> Amount {
+        self.code_offline_limit.unwrap_or(Self::CODE_OFFLINE_LIMIT)
+    }
+
+    pub fn code_offline_hours(&self) -> u32 {
+        self.code_offline_hours.unwrap_or(Self::CODE_OFFLINE_HOURS)
+    }
+
+    pub fn code_seconds(&self) -> u32 {
+        self.code_seconds.unwrap_or(Self::CODE_SECONDS)
+    }
+
+    /// Whether one of those is set that journals below level 4 do not know.
+    pub(crate) fn are_of_tills(&self) -> bool {
+        let amounts = [self.tap_limit, self.code_limit, self.code_offline_limit];
+        let numbers = [self.code_offline_hours, self.code_seconds];
+        amounts.iter().any(Option::is_some) || numbers.iter().any(Option::is_some)
     }
 }
 
@@ -140,6 +179,10 @@ impl Default for Rules {
                 unblocking: true,
             },
             tap_limit: None,
+            code_limit: None,
+            code_offline_limit: None,
+            code_offline_hours: None,
+            code_seconds: None,
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::{
     mandate::Mandate,
     merchant::Merchant,
     operator::{Operator, Proposal},
+    pass::Pass,
     payment::{Payment, Refund},
     risk::Rules,
     sealed_day::SealedDay,
@@ -185,6 +186,7 @@ sections! {
     19 Stores: Sequence<StoreId, Store> = terminals.stores;
     20 Terminals: Sequence<TerminalId, Terminal> = terminals.by_id;
     21 Exchanges: Exchanges = exchanges;
+    22 Passes: FxHashMap<DeviceId, Pass> = passes.by_device;
 }
 
 /// What there is one of, and how many things there are of everything else.
@@ -484,6 +486,7 @@ impl State {
         for (section, alone) in [
             (18, self.tokens.make_indexes()),
             (20, self.terminals.make_indexes()),
+            (22, self.passes.make_indexes()),
         ] {
             if !alone {
                 let why = "two of them are found by one hash";

@@ -336,6 +336,7 @@ pub(crate) fn evolve(state: &mut State, moment: &Moment, event: &DeviceEvent) {
             let owner = state.subscribers.expect_mut(owner);
             owner.devices.retain(|id| id != device);
             owner.forget_prompt(PromptRef::Device(*device));
+            state.passes.forget(*device);
         }
     }
 }

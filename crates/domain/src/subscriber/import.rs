@@ -20,6 +20,7 @@ use crate::{
     ids::{MandateId, NumberHash, Sealed, SubscriberId},
     ledger::Entry,
     mandate::{EndedBy, MandateEvent, MandateStatus},
+    pass::{self, PassEnd},
     state::State,
     time::Moment,
     token::{self, SuspendedBy},
@@ -231,6 +232,7 @@ fn update(state: &State, holder: &Subscriber, row: &LineRow, events: &mut Vec<Ev
             holder.id,
             SuspendedBy::LineChanged,
         ));
+        events.extend(pass::end_all(state, holder.id, PassEnd::LineChanged));
         for id in active_mandates(state, holder) {
             events.push(Event::Mandate(MandateEvent::Suspended { id }));
         }

@@ -1,9 +1,9 @@
 //! Tills: what terminals ask, and what they are told.
 //!
 //! ```text
-//!   tap ──┬─ vetoed, replayed, not its token ─▶ declined
-//!         ├─ small, or verified on the phone ─▶ paid at once (0200), or held until it is captured (0100, then 0220)
-//!         └─ otherwise ─▶ a prompt on the phone, which the till waits for
+//!   tap, scanned code ──┬─ vetoed, replayed, not its token ─▶ declined
+//!                       ├─ small, or verified on the phone ─▶ paid at once (0200), or held until it is captured (0100, then 0220)
+//!                       └─ otherwise ─▶ a prompt on the phone, which the till waits for
 //!   reversal, before, while or after any of it ─▶ undone, once
 //! ```
 //! Every message that was decided is an [`Exchange`]: sent again it gets its first answer again, and a reversal finds by it what it
@@ -13,6 +13,7 @@
 //! **Not here:** message formats and cryptograms, which the edge has read and verified; how long a till waits.
 
 mod exchange;
+mod scan;
 mod settle;
 mod tap;
 mod terminal;
@@ -20,6 +21,7 @@ mod terminal;
 use minicbor::{Decode, Encode};
 
 pub use exchange::{Exchange, Exchanges, Outcome};
+pub use scan::{ScanRequest, ScannedCode};
 pub use terminal::{Shift, Store, Terminal, Terminals, Total};
 
 use settle::FollowUp;
@@ -29,7 +31,10 @@ pub(crate) use exchange::due;
 use crate::{
     Answer, Decision, Event,
     archive::Gone,
-    ids::{MessageKey, PaymentId, Sealed, StoreId, TerminalId, TerminalKey, TokenHash, TokenId},
+    ids::{
+        DeviceId, MessageKey, PaymentId, Sealed, StoreId, TerminalId, TerminalKey, TokenHash,
+        TokenId,
+    },
     ledger::Entry,
     money::Amount,
     payment::{CaptureMode, Status},
@@ -41,13 +46,24 @@ use crate::{
 /// Events of tills and tokens are of this level.
 pub const LEVEL: u32 = 4;
 
-/// By which terminal and token a payment came, and whether its payer was asked on the phone.
+/// How a phone showed that it was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum TillBy {
+    /// It was held to the reader.
+    #[n(0)]
+    Token(#[n(0)] TokenId),
+    /// A code that it showed was scanned.
+    #[n(1)]
+    Code(#[n(0)] DeviceId),
+}
+
+/// By which terminal and in which way a payment came, and whether its payer was asked on the phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct TillRef {
     #[n(0)]
     pub terminal: TerminalId,
     #[n(1)]
-    pub token: TokenId,
+    pub by: TillBy,
     #[n(2)]
     pub prompted: bool,
 }
@@ -101,9 +117,41 @@ pub enum Did {
     Refund(PaymentId),
 }
 
+/// What a terminal asks for, however it knows who pays.
+#[derive(Clone, Debug)]
+pub struct Sale {
+    pub terminal: TerminalKey,
+    /// What makes it the same message when it is sent again.
+    pub key: MessageKey,
+    /// What a reversal of it will name.
+    pub original: MessageKey,
+    pub amount: Amount,
+    pub capture: CaptureMode,
+    pub text: Sealed,
+    pub reference_hash: Option<u64>,
+    /// How long the terminal waits for the payer or a bank.
+    pub wait_seconds: u32,
+}
+
+impl Sale {
+    fn of(tap: &TapRequest) -> Self {
+        Self {
+            terminal: tap.terminal,
+            key: tap.key,
+            original: tap.original,
+            amount: tap.amount,
+            capture: tap.capture,
+            text: tap.text.clone(),
+            reference_hash: tap.reference_hash,
+            wait_seconds: tap.wait_seconds,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum TillCommand {
     Tap(Box<TapRequest>),
+    Scan(Box<ScanRequest>),
     /// What `original` names is undone, whatever became of it.
     Undo {
         terminal: TerminalKey,
@@ -155,7 +203,7 @@ impl TillCommand {
             Self::Undo { earlier, .. }
             | Self::Capture { earlier, .. }
             | Self::Refund { earlier, .. } => *earlier = found,
-            Self::Tap(_) | Self::CloseShift { .. } => {}
+            Self::Tap(_) | Self::Scan(_) | Self::CloseShift { .. } => {}
         }
         self
     }
@@ -209,10 +257,24 @@ pub enum TillRefusal {
     /// Not recorded: too much waits already.
     #[n(17)]
     Busy,
+    /// A scanned code is nobody's or not right.
+    #[n(24)]
+    WrongCode,
+    /// It is too old, or of a time that has not come.
+    #[n(25)]
+    CodeExpired,
+    #[n(26)]
+    CodeUsed,
+    /// The phone that shows codes was not online for too long.
+    #[n(27)]
+    PhoneNotSeen,
+    /// This terminal scans no codes for a while.
+    #[n(28)]
+    TooManyWrongCodes,
 }
 
 impl TillRefusal {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::UnknownTerminal,
         Self::TerminalBlocked,
         Self::TerminalLimit,
@@ -231,6 +293,11 @@ impl TillRefusal {
         Self::Undone,
         Self::NotYet,
         Self::Busy,
+        Self::WrongCode,
+        Self::CodeExpired,
+        Self::CodeUsed,
+        Self::PhoneNotSeen,
+        Self::TooManyWrongCodes,
     ];
 
     pub fn code(self) -> &'static str {
@@ -253,6 +320,11 @@ impl TillRefusal {
             Self::Undone => "undone",
             Self::NotYet => "not_yet",
             Self::Busy => "overloaded",
+            Self::WrongCode => "wrong_code",
+            Self::CodeExpired => "code_expired",
+            Self::CodeUsed => "code_used",
+            Self::PhoneNotSeen => "phone_not_seen",
+            Self::TooManyWrongCodes => "too_many_wrong_codes",
         }
     }
 }
@@ -387,6 +459,7 @@ pub(crate) fn decide(state: &State, moment: &Moment, command: TillCommand) -> De
     } else {
         match command {
             TillCommand::Tap(request) => tap::tap(state, moment, *request),
+            TillCommand::Scan(request) => scan::scan(state, moment, *request),
             TillCommand::Undo {
                 terminal,
                 key,

@@ -1,14 +1,15 @@
 //! A phone was held to a terminal.
 
 use super::{
-    Chip, Decided, Outcome, TapRequest, Terminal, TillAnswer, TillEvent, TillRef, TillRefusal,
-    exchange::again,
+    Chip, Decided, Outcome, Sale, TapRequest, Terminal, TillAnswer, TillBy, TillEvent, TillRef,
+    TillRefusal, exchange::again,
 };
 use crate::{
     Event,
     funding::{self, Share},
-    ids::{PaymentId, TokenId},
+    ids::{PaymentId, SubscriberId, TokenId},
     merchant::Merchant,
+    money::Amount,
     payment::{Status, Tapped, tapped},
     risk::{Facts, Step, Veto, merchant_veto, payer_veto},
     state::State,
@@ -25,9 +26,29 @@ pub(super) fn tap(state: &State, moment: &Moment, request: TapRequest) -> Decide
     if let Some(known) = state.exchanges.get(&request.key) {
         return (again(state, known), Vec::new());
     }
+    let sale = Sale::of(&request);
     let mut events = Vec::new();
     let mut counter = None;
-    let paid = pay(state, moment, terminal, &request, &mut counter, &mut events);
+    let paid = pay(
+        state,
+        moment,
+        terminal,
+        &request,
+        &sale,
+        &mut counter,
+        &mut events,
+    );
+    concluded(&sale, terminal, counter, paid, events)
+}
+
+/// What the terminal is told, and that this message was decided.
+pub(super) fn concluded(
+    sale: &Sale,
+    terminal: &Terminal,
+    counter: Option<(TokenId, u16)>,
+    paid: Result<Paid, TillRefusal>,
+    mut events: Vec<Event>,
+) -> Decided {
     let (answer, payment, outcome) = match paid {
         Ok((id, Status::Captured | Status::Authorized, _)) => {
             (TillAnswer::Approved(id), Some(id), Outcome::Approved)
@@ -48,8 +69,8 @@ pub(super) fn tap(state: &State, moment: &Moment, request: TapRequest) -> Decide
         ),
     };
     events.push(Event::Till(TillEvent::Decided {
-        key: request.key,
-        original: request.original,
+        key: sale.key,
+        original: sale.original,
         terminal: terminal.id,
         counter,
         payment,
@@ -64,13 +85,14 @@ fn terminal_of<'a>(state: &'a State, request: &TapRequest) -> Result<&'a Termina
 }
 
 /// The payment that came of it, its status, and why not.
-type Paid = (PaymentId, Status, Option<Veto>);
+pub(super) type Paid = (PaymentId, Status, Option<Veto>);
 
 fn pay(
     state: &State,
     moment: &Moment,
     terminal: &Terminal,
     request: &TapRequest,
+    sale: &Sale,
     counter: &mut Option<(TokenId, u16)>,
     events: &mut Vec<Event>,
 ) -> Result<Paid, TillRefusal> {
@@ -97,25 +119,50 @@ fn pay(
     if differs || token.has_expired(moment.date) {
         return Err(TillRefusal::TokenExpired);
     }
-    if request.amount > terminal.limit {
+    let held = Held {
+        by: TillBy::Token(token.id),
+        payer: token.subscriber,
+        asks: request.amount > state.rules.tap_limit() && !chip.verified,
+    };
+    sell(state, moment, terminal, sale, held, events)
+}
+
+/// Whose phone pays, and how it showed that it is there.
+pub(super) struct Held {
+    pub by: TillBy,
+    pub payer: SubscriberId,
+    /// The payer is asked on the phone first.
+    pub asks: bool,
+}
+
+/// What comes once it is known whose phone it is.
+pub(super) fn sell(
+    state: &State,
+    moment: &Moment,
+    terminal: &Terminal,
+    sale: &Sale,
+    held: Held,
+    events: &mut Vec<Event>,
+) -> Result<Paid, TillRefusal> {
+    if sale.amount > terminal.limit {
         return Err(TillRefusal::TerminalLimit);
     }
     let store = state.terminals.store(terminal.store);
     let merchant = store.and_then(|store| state.merchants.get(store.merchant));
     let merchant = merchant.ok_or(TillRefusal::UnknownTerminal)?;
-    let payer = state.subscribers.get(token.subscriber);
+    let payer = state.subscribers.get(held.payer);
     let payer = payer.ok_or(TillRefusal::UnknownToken)?;
 
-    let asks = request.amount > state.rules.tap_limit() && !chip.verified;
+    let asks = held.asks;
     if asks && state.open_prompts >= u64::from(state.rules.open_payments) {
         return Err(TillRefusal::Busy);
     }
     let till = TillRef {
         terminal: terminal.id,
-        token: token.id,
+        by: held.by,
         prompted: asks,
     };
-    let shares = shares(state, moment, merchant, payer, request, asks);
+    let shares = shares(state, moment, merchant, payer, sale.amount, asks);
     let veto = shares.as_ref().err().copied();
     let tapped = tapped(
         state,
@@ -123,11 +170,11 @@ fn pay(
         Tapped {
             merchant: merchant.id,
             payer: payer.id,
-            amount: request.amount,
-            capture: request.capture,
-            text: request.text.clone(),
-            reference_hash: request.reference_hash,
-            wait_seconds: request.wait_seconds,
+            amount: sale.amount,
+            capture: sale.capture,
+            text: sale.text.clone(),
+            reference_hash: sale.reference_hash,
+            wait_seconds: sale.wait_seconds,
             till,
         },
         shares,
@@ -156,7 +203,7 @@ fn shares(
     moment: &Moment,
     merchant: &Merchant,
     payer: &Subscriber,
-    request: &TapRequest,
+    amount: Amount,
     asks: bool,
 ) -> Result<Option<Vec<Share>>, Veto> {
     let facts = Facts {
@@ -166,7 +213,7 @@ fn shares(
         merchant,
         payer: Some(payer),
         has_device: state.has_active_device(payer),
-        amount: request.amount,
+        amount,
         for_other: false,
         mandate: None,
     };
@@ -176,6 +223,6 @@ fn shares(
     if asks {
         return Ok(None);
     }
-    let planned = funding::plan(state, moment, payer, merchant, request.amount);
+    let planned = funding::plan(state, moment, payer, merchant, amount);
     planned.map(Some).ok_or(Veto::InsufficientFunds)
 }

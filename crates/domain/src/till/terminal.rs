@@ -7,6 +7,7 @@ use super::TillEvent;
 use crate::{
     ids::{MerchantId, Sealed, StoreId, TerminalId, TerminalKey},
     money::Amount,
+    pass::WrongCodes,
     sequence::Sequence,
 };
 
@@ -78,6 +79,8 @@ pub struct Terminal {
     /// The one before.
     #[n(7)]
     pub closed: Option<Shift>,
+    #[n(8)]
+    pub wrong_codes: WrongCodes,
 }
 
 impl Terminal {
@@ -140,6 +143,11 @@ impl Terminals {
         self.expect_mut(id).shift.purchases.add(amount);
     }
 
+    /// A code that it scanned was wrong.
+    pub(crate) fn sent_wrong_code(&mut self, id: TerminalId, wrong: WrongCodes) {
+        self.expect_mut(id).wrong_codes = wrong;
+    }
+
     /// What follows from the terminals themselves; false if two have one key.
     pub(crate) fn make_indexes(&mut self) -> bool {
         for terminal in self.by_id.values() {
@@ -171,6 +179,7 @@ pub(super) fn evolve(terminals: &mut Terminals, event: &TillEvent) {
                 blocked: false,
                 shift: Shift::default(),
                 closed: None,
+                wrong_codes: WrongCodes::default(),
             };
             terminals.by_id.insert(*terminal, added);
         }

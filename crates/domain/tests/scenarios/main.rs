@@ -7,6 +7,7 @@ mod approval;
 mod archive;
 mod bank;
 mod capture;
+mod codes;
 mod endpoints;
 mod enrolment;
 mod funding;

@@ -57,6 +57,37 @@ const RULES: &[(&str, Rule)] = &[
         Rule::Amount(|r| r.tap_limit.get_or_insert(Rules::TAP_LIMIT)),
     ),
     (
+        "code_limit",
+        Rule::Amount(|r| r.code_limit.get_or_insert(Rules::CODE_LIMIT)),
+    ),
+    (
+        "code_offline_limit",
+        Rule::Amount(|r| {
+            r.code_offline_limit
+                .get_or_insert(Rules::CODE_OFFLINE_LIMIT)
+        }),
+    ),
+    (
+        "code_offline_hours",
+        Count(
+            |r| {
+                r.code_offline_hours
+                    .get_or_insert(Rules::CODE_OFFLINE_HOURS)
+            },
+            1,
+            720,
+        ),
+    ),
+    // Two digits of a code tell its half minute among the hundred nearest.
+    (
+        "code_seconds",
+        Count(
+            |r| r.code_seconds.get_or_insert(Rules::CODE_SECONDS),
+            30,
+            1_200,
+        ),
+    ),
+    (
         "number_age_days",
         Count(|r| &mut r.number_age_days, 0, 3_650),
     ),

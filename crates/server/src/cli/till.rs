@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Subcommand;
 use paytone_journal::Keyring;
-use paytone_wire::{iso8583::MessageType, till::terminal::Heard};
+use paytone_wire::{iso8583::Message, iso8583::MessageType, till::terminal::Heard};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
@@ -57,7 +57,7 @@ pub enum Command {
     },
     /// A merchant's stores and terminals, with what each took in its shift
     Stores { merchant: String },
-    /// Play a terminal and a phone: tap at a till's link
+    /// Play a terminal and a phone: tap at a till's link, or scan a payment code
     Tap(Tap),
 }
 
@@ -102,8 +102,11 @@ pub struct Tap {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8583")]
     to: String,
     /// What `paytone token issue --file` wrote
-    #[arg(long, value_name = "FILE")]
-    phone: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "code")]
+    phone: Option<PathBuf>,
+    /// Scan this one-time payment code instead, as the phone shows it
+    #[arg(long, value_name = "DIGITS", conflicts_with_all = ["phone", "taps", "verified"])]
+    code: Option<String>,
     #[arg(long)]
     acceptor: String,
     #[arg(long)]
@@ -292,10 +295,13 @@ fn minor(text: &str) -> Result<u64, Failure> {
 async fn play(json: bool, tap: &Tap) -> Result<(), Failure> {
     let amounts = tap.amount.iter().map(|text| minor(text));
     let amounts = amounts.collect::<Result<Vec<_>, _>>()?;
-    let mut file = PhoneFile::read(&tap.phone).map_err(Failure::new)?;
-    let mut phone = file.phone().map_err(Failure::new)?;
     let connected = Player::connect(&*tap.to, &tap.dialect, &tap.acceptor, &tap.terminal);
     let mut player = connected.await.map_err(Failure::new)?;
+    let Some(path) = &tap.phone else {
+        return scan(json, tap, amounts[0], &mut player).await;
+    };
+    let mut file = PhoneFile::read(path).map_err(Failure::new)?;
+    let mut phone = file.phone().map_err(Failure::new)?;
     let began = Instant::now();
     let (mut approved, mut sum) = (0_u32, 0_u64);
     for at in 0..tap.taps {
@@ -307,7 +313,7 @@ async fn play(json: bool, tap: &Tap) -> Result<(), Failure> {
         let (message, chip) = purchase.map_err(Failure::new)?;
         // Counted before it is sent: a counter that was shown once is used up.
         file.counter = phone.counter;
-        file.write(&tap.phone).map_err(Failure::new)?;
+        file.write(path).map_err(Failure::new)?;
         let sent = Instant::now();
         let heard = player.exchange(&message).await.map_err(Failure::new)?;
         let took = sent.elapsed();
@@ -322,9 +328,7 @@ async fn play(json: bool, tap: &Tap) -> Result<(), Failure> {
         sum += if good { amount } else { 0 };
         tell(json, amount, &heard, is_issuer, took);
         if tap.reverse && good {
-            let reversal = player.at_the_moment(|terminal, now| terminal.reversal(&message, now));
-            let heard = player.exchange(&reversal).await.map_err(Failure::new)?;
-            tell(json, amount, &heard, None, sent.elapsed());
+            reverse(json, amount, &mut player, &message).await?;
         }
     }
     if !json && tap.taps > 1 {
@@ -335,6 +339,37 @@ async fn play(json: bool, tap: &Tap) -> Result<(), Failure> {
             f64::from(tap.taps) / began.elapsed().as_secs_f64()
         );
     }
+    Ok(())
+}
+
+/// The code is scanned once.
+async fn scan(json: bool, tap: &Tap, amount: u64, player: &mut Player) -> Result<(), Failure> {
+    // Pages show it in groups.
+    let code = tap.code.as_deref().unwrap_or_default();
+    let code: String = code.split_whitespace().collect();
+    let message = player.scan(&code, amount);
+    let sent = Instant::now();
+    let heard = player.exchange(&message).await.map_err(Failure::new)?;
+    tell(json, amount, &heard, None, sent.elapsed());
+    let good = heard
+        .code
+        .is_some_and(paytone_wire::till::Code::is_approval);
+    if tap.reverse && good {
+        reverse(json, amount, player, &message).await?;
+    }
+    Ok(())
+}
+
+async fn reverse(
+    json: bool,
+    amount: u64,
+    player: &mut Player,
+    message: &Message,
+) -> Result<(), Failure> {
+    let sent = Instant::now();
+    let reversal = player.at_the_moment(|terminal, now| terminal.reversal(message, now));
+    let heard = player.exchange(&reversal).await.map_err(Failure::new)?;
+    tell(json, amount, &heard, None, sent.elapsed());
     Ok(())
 }
 

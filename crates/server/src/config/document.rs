@@ -219,6 +219,10 @@ const COMMENTS: &[(&str, &str)] = &[
         "Digits that the numbers of tokens begin with, 6 to 12 of the operator's own; empty for no tokens.",
     ),
     (
+        "till.code_prefix",
+        "Two to four digits that phones' one-time payment codes begin with, unlike those of other wallets; empty for no codes.",
+    ),
+    (
         "till.key_file",
         "The issuer's master keys, sealed under the keyring (`paytone till key add`).",
     ),

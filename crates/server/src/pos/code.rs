@@ -83,6 +83,11 @@ fn of_refusal(refusal: TillRefusal) -> Code {
         TillRefusal::WrongStatus => Code::InvalidTransaction,
         TillRefusal::MoreThanAuthorized => Code::InvalidAmount,
         TillRefusal::Undone => Code::Declined,
+        // Whether it is nobody's or only wrong is not told.
+        TillRefusal::WrongCode => Code::UnknownCard,
+        TillRefusal::CodeExpired | TillRefusal::PhoneNotSeen => Code::Expired,
+        TillRefusal::CodeUsed => Code::SecurityViolation,
+        TillRefusal::TooManyWrongCodes => Code::PinTriesExceeded,
         TillRefusal::NotYet | TillRefusal::Busy => Code::IssuerUnavailable,
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 use paytone_domain::{
     Actor, Answer, Command,
     archive::Gone,
-    ids::{MessageKey, PaymentId, TerminalKey},
+    ids::{MessageKey, PaymentId, Sealed, TerminalKey},
     money::Amount,
     payment::{CaptureMode, Status},
-    till::{Earlier, TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
+    till::{Earlier, Sale, ScanRequest, TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
 };
 use paytone_engine::{EngineError, Standing};
 use paytone_wire::{
     iso8583::{Original, original::When},
-    till::{Code, Identity, Kind, Reply, Request, request::Transaction},
+    till::{Code, Entry, Identity, Kind, Reply, Request, request::Transaction},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -66,6 +66,11 @@ async fn decide(node: &Node, open: &Open, request: &Request) -> Result<Reply, En
         }
     };
     match (request.kind, request.transaction) {
+        (Kind::Authorization | Kind::Purchase, Transaction::Purchase)
+            if request.payment_code.is_some() =>
+        {
+            scan(node, open, request, terminal, &known).await
+        }
         (Kind::Authorization | Kind::Purchase, Transaction::Purchase) => {
             tap(node, open, request, terminal, &known).await
         }
@@ -101,17 +106,6 @@ async fn tap(
         return Ok(Reply::new(Code::InvalidAmount));
     }
     let verified = chip::verify(request, &node.tills.keys, &open.currency);
-    let reference = format!(
-        "{}/{:06}",
-        request.identity.terminal, request.identity.trace
-    );
-    let text = PaymentText {
-        description: known.store.to_string(),
-        reference: Some(reference),
-        asker_name: None,
-    };
-    let merchant = &known.merchant;
-    let wait = open.answer_seconds.saturating_sub(MARGIN_SECONDS);
     let command = TillCommand::Tap(Box::new(TapRequest {
         terminal,
         key: identity_key(request),
@@ -123,26 +117,99 @@ async fn tap(
             .map(|known| known.chip)
             .map_err(|why| *why),
         amount,
-        capture: match request.kind {
-            Kind::Authorization => CaptureMode::Manual,
-            _ => CaptureMode::Automatic,
-        },
-        text: text::seal_payment(&merchant.key, merchant.subject, Place::Payment, &text),
+        capture: capture_of(request),
+        text: payment_text(request, known),
         reference_hash: None,
-        wait_seconds: wait.max(LEAST_WAIT_SECONDS),
+        wait_seconds: wait_seconds(open),
     }));
-    let mut answer = ask(node, command).await?;
-    if let TillAnswer::Waits(id) = answer {
-        let most = Duration::from_secs(open.answer_seconds.into());
-        answer = waited(node, id, most)
-            .await
-            .map_err(|_| EngineError::Stopped)?;
-    }
+    let answer = asked_and_waited(node, open, command).await?;
     let mut reply = reply(node, answer);
     if let Ok(verified) = &verified {
         reply.issuer_authentication = verified.answer(reply.code.is_approval());
     }
     Ok(reply)
+}
+
+async fn scan(
+    node: &Node,
+    open: &Open,
+    request: &Request,
+    terminal: TerminalKey,
+    known: &Known,
+) -> Result<Reply, EngineError> {
+    let Some(amount) = amount(request) else {
+        return Ok(Reply::new(Code::InvalidAmount));
+    };
+    if request.currency.as_deref() != Some(&open.currency) {
+        return Ok(Reply::new(Code::InvalidAmount));
+    }
+    // A code is scanned, and nobody has two ways to pay at once.
+    if request.entry != Entry::Code || request.card.is_some() {
+        let mut reply = Reply::new(Code::FormatError);
+        reply.remark = Some(HOW_IT_WAS_READ.to_string());
+        return Ok(reply);
+    }
+    let text = request.payment_code.as_deref().unwrap_or_default();
+    let Some(code) = super::scan::read(node, text).await? else {
+        return Ok(Reply::new(Code::UnknownCard));
+    };
+    let sale = Sale {
+        terminal,
+        key: identity_key(request),
+        original: own_key(request),
+        amount,
+        capture: capture_of(request),
+        text: payment_text(request, known),
+        reference_hash: None,
+        wait_seconds: wait_seconds(open),
+    };
+    let command = TillCommand::Scan(Box::new(ScanRequest { sale, code }));
+    Ok(reply(node, asked_and_waited(node, open, command).await?))
+}
+
+/// Field 22.
+const HOW_IT_WAS_READ: u8 = 22;
+
+fn capture_of(request: &Request) -> CaptureMode {
+    match request.kind {
+        Kind::Authorization => CaptureMode::Manual,
+        _ => CaptureMode::Automatic,
+    }
+}
+
+/// The store's name, and how the till calls the sale.
+fn payment_text(request: &Request, known: &Known) -> Sealed {
+    let reference = format!(
+        "{}/{:06}",
+        request.identity.terminal, request.identity.trace
+    );
+    let text = PaymentText {
+        description: known.store.to_string(),
+        reference: Some(reference),
+        asker_name: None,
+    };
+    let merchant = &known.merchant;
+    text::seal_payment(&merchant.key, merchant.subject, Place::Payment, &text)
+}
+
+fn wait_seconds(open: &Open) -> u32 {
+    let wait = open.answer_seconds.saturating_sub(MARGIN_SECONDS);
+    wait.max(LEAST_WAIT_SECONDS)
+}
+
+async fn asked_and_waited(
+    node: &Node,
+    open: &Open,
+    command: TillCommand,
+) -> Result<TillAnswer, EngineError> {
+    match ask(node, command).await? {
+        TillAnswer::Waits(id) => {
+            let most = Duration::from_secs(open.answer_seconds.into());
+            let waited = waited(node, id, most).await;
+            waited.map_err(|_| EngineError::Stopped)
+        }
+        answer => Ok(answer),
+    }
 }
 
 async fn undo(
@@ -273,7 +340,7 @@ async fn ask(node: &Node, command: TillCommand) -> Result<TillAnswer, EngineErro
         TillCommand::Undo { key, original, .. }
         | TillCommand::Capture { key, original, .. }
         | TillCommand::Refund { key, original, .. } => Some((*key, *original)),
-        TillCommand::Tap(_) | TillCommand::CloseShift { .. } => None,
+        TillCommand::Tap(_) | TillCommand::Scan(_) | TillCommand::CloseShift { .. } => None,
     };
     let Some((key, original)) = names else {
         return ask_once(node, command).await;
@@ -395,6 +462,12 @@ fn identity_key(request: &Request) -> MessageKey {
         b"\0",
         &request.amount.unwrap_or_default().to_be_bytes(),
         card.as_bytes(),
+        b"\0",
+        request
+            .payment_code
+            .as_deref()
+            .unwrap_or_default()
+            .as_bytes(),
         b"\0",
         request.message().get(CHIP_DATA).unwrap_or_default(),
         &original.unwrap_or_default(),

@@ -21,6 +21,7 @@ mod stores;
 mod terminals;
 
 pub mod player;
+pub mod scan;
 pub mod token;
 
 pub use keys::{IssuerKey, IssuerKeys, KeyFileError};

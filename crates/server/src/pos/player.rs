@@ -171,6 +171,12 @@ impl Player {
         Ok((message, chip))
     }
 
+    /// A purchase by a one-time payment code that was scanned.
+    pub fn scan(&mut self, code: &str, minor: u64) -> Message {
+        let payer = Payer::Code(code);
+        self.at_the_moment(|terminal, moment| terminal.purchase(&payer, minor, moment))
+    }
+
     /// Whatever `make` makes, now and with the next trace number.
     pub fn at_the_moment(
         &mut self,

@@ -372,6 +372,7 @@ pub fn entry_of(event: &Event) -> Option<&Entry> {
         | Event::LevelActivated { .. }
         | Event::Archive(_)
         | Event::Token(_)
+        | Event::Pass(_)
         | Event::Till(_)
         | Event::DaySealed(_) => None,
     }

@@ -5,6 +5,7 @@
 mod support;
 
 mod abuse;
+mod codes;
 mod links;
 mod long_ago;
 mod python;

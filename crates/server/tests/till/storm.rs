@@ -160,8 +160,28 @@ impl Day {
     }
 }
 
+/// Stops a scene and writes down what `paytone serve` goes on with.
+pub async fn settings(scene: Scene) -> (tempfile::TempDir, std::path::PathBuf) {
+    let store = scene.test.store_url().to_owned();
+    let folder = scene.close().await;
+    let settings = folder.path().join("paytone.toml");
+    let mut text = String::new();
+    for (name, path) in [("data", "data"), ("keyring", "keyring.toml")] {
+        writeln!(text, "{name} = {:?}", folder.path().join(path)).expect("text");
+    }
+    let keys = folder.path().join("issuer-keys.toml");
+    writeln!(
+        text,
+        "listen = \"127.0.0.1:0\"\n[store]\nurl = {store:?}\n[till]\nkey_file = {keys:?}\n\
+         [[till.links]]\nname = \"counter\"\nlisten = \"127.0.0.1:0\""
+    )
+    .expect("text");
+    std::fs::write(&settings, &text).expect("settings can be written");
+    (folder, settings)
+}
+
 /// `paytone serve`, and where its link is.
-async fn serve(settings: &std::path::Path) -> (Child, SocketAddr) {
+pub async fn serve(settings: &std::path::Path) -> (Child, SocketAddr) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paytone"));
     command.args(["serve", "--config"]).arg(settings);
     command
@@ -197,21 +217,7 @@ async fn a_storm_of_taps_and_reversals_with_kills_leaves_what_was_answered() {
     scene.test.give_cash(scene.alice, 50_000_000).await;
     let opening = scene.cash().await;
     let (alice, file, card) = (scene.alice, scene.file.clone(), scene.card.clone());
-    let store = scene.test.store_url().to_owned();
-    let folder = scene.close().await;
-    let settings = folder.path().join("paytone.toml");
-    let mut text = String::new();
-    for (name, path) in [("data", "data"), ("keyring", "keyring.toml")] {
-        writeln!(text, "{name} = {:?}", folder.path().join(path)).expect("text");
-    }
-    let keys = folder.path().join("issuer-keys.toml");
-    writeln!(
-        text,
-        "listen = \"127.0.0.1:0\"\n[store]\nurl = {store:?}\n[till]\nkey_file = {keys:?}\n\
-         [[till.links]]\nname = \"counter\"\nlisten = \"127.0.0.1:0\""
-    )
-    .expect("text");
-    std::fs::write(&settings, &text).expect("settings can be written");
+    let (_folder, settings) = settings(scene).await;
     let mut day = Day {
         sales: Vec::new(),
         file,
@@ -247,6 +253,7 @@ async fn a_storm_of_taps_and_reversals_with_kills_leaves_what_was_answered() {
         }
     }
     server.kill().await.expect("it is killed");
+    let text = std::fs::read_to_string(&settings).expect("the settings are there");
     let config: Config = toml::from_str(&text).expect("settings");
     let started = Node::start(config, true).await.expect("the node starts");
     let account = Account::SubscriberCash(alice);

@@ -179,7 +179,7 @@ impl Scenario {
             TillCommand::Undo { original, .. }
             | TillCommand::Capture { original, .. }
             | TillCommand::Refund { original, .. } => Some(*original),
-            TillCommand::Tap(_) | TillCommand::CloseShift { .. } => None,
+            TillCommand::Tap(_) | TillCommand::Scan(_) | TillCommand::CloseShift { .. } => None,
         };
         let mut answer = self.decide(Actor::Connector, Command::Till(command.clone()));
         if answer == Answer::Till(TillAnswer::LookUp) {

@@ -7,6 +7,7 @@
 //! | [`prompt`], [`approval`] | what waits for an answer, and the answer |
 //! | [`device`] | this number's phones |
 //! | [`account`], [`mandate`] | what there is to pay with, and who may charge without asking |
+//! | [`pass`] | what one-time payment codes are made with |
 //! | [`history`], [`record`] | what happened, and how it is shown |
 //! | [`news`], [`events`], [`touched`], [`recent`] | what happens now, and what happened since, to phones that listen |
 //!
@@ -20,6 +21,7 @@ mod events;
 mod history;
 mod mandate;
 pub mod news;
+mod pass;
 mod pin;
 mod problem;
 mod prompt;
@@ -66,6 +68,7 @@ pub fn router() -> Router<Arc<Node>> {
         .route("/mandates", get(mandate::list))
         .route("/mandates/{id}/revoke", post(mandate::revoke))
         .route("/mandates/{id}/resume", post(mandate::resume))
+        .route("/pass", post(pass::open))
         .route("/history", get(history::list))
         .route("/history/{id}", get(history::detail))
         .route("/events", get(events::events));

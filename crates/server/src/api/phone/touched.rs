@@ -125,6 +125,7 @@ impl Touched {
             | Event::LevelActivated { .. }
             | Event::Archive(_)
             | Event::Token(_)
+            | Event::Pass(_)
             | Event::Till(_)
             | Event::DaySealed(_) => {}
         }

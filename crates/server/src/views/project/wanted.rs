@@ -106,6 +106,7 @@ impl Tables {
                 | Event::LevelActivated { .. }
                 | Event::Archive(_)
                 | Event::Token(_)
+                | Event::Pass(_)
                 | Event::Till(_)
                 | Event::DaySealed(_) => {}
             }
