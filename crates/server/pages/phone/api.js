@@ -48,7 +48,7 @@ export function signIn() {
 export async function signOut() {
   await call("DELETE", "/sessions");
   token = null;
-  await saveDevice({ ...device, signedOut: true });
+  await saveDevice({ ...device, pass: undefined, signedOut: true });
 }
 
 /// After a sign-out: the next opening signs in by itself again.

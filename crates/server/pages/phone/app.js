@@ -7,13 +7,14 @@
 // The screens are modules of their own; this one knows addresses, the tab bar, the page's title and notifications.
 
 import { account, changes, closePrompt, follow, openPrompts, refreshMe, refreshPrompts, stopFollowing } from "/phone/account.js";
-import { DeviceGone, allowSignIn, call, signIn, useDevice } from "/phone/api.js";
+import { DeviceGone, allowSignIn, call, signIn, thisDevice, useDevice } from "/phone/api.js";
 import { waitingScreen } from "/phone/enrol-device.js";
 import { enrolScreen } from "/phone/enrol.js";
 import { historyScreen, paymentScreen } from "/phone/history.js";
 import { homeScreen } from "/phone/home.js";
 import { canKeepKeys, forgetDevice, loadDevice } from "/phone/keys.js";
 import { mandatesScreen } from "/phone/mandates.js";
+import { payScreen } from "/phone/pay.js";
 import { openPrompt } from "/phone/prompt.js";
 import { settingsScreen } from "/phone/settings.js";
 import { byId, h, show } from "/shared/dom.js";
@@ -24,11 +25,12 @@ import { wordsFor } from "/shared/request.js";
 
 const tabs = [
   ["", "home", "home"],
+  ["pay", "pay", "code"],
   ["history", "history", "list"],
   ["mandates", "mandates", "repeat"],
   ["settings", "settings", "settings"],
 ];
-const screens = { "": homeScreen, history: historyScreen, payment: paymentScreen, mandates: mandatesScreen, settings: settingsScreen };
+const screens = { "": homeScreen, pay: payScreen, history: historyScreen, payment: paymentScreen, mandates: mandatesScreen, settings: settingsScreen };
 
 const root = byId("app");
 const main = h("main", { id: "main", class: "phone-main", tabindex: "-1" });
@@ -190,15 +192,20 @@ function signedOut(record) {
 }
 
 function cannotStart(error) {
+  // Without a network it still pays by code.
+  const pay = h("div", {});
+  const pass = !error.status && thisDevice()?.pass;
   show(
     root,
     h(
       "main",
       { class: "phone-main stack loose middle" },
       notice("bad", h("p", {}, wordsFor(error))),
-      actionButton(t("action.try_again"), start, { kind: "wide", testid: "try-again" }),
+      actionButton(t("action.try_again"), () => { leaveScreen(); return start(); }, { kind: "wide", testid: "try-again" }),
+      pass && pay,
     ),
   );
+  if (pass) leaveScreen = payScreen(pay);
 }
 
 async function start() {

@@ -43,7 +43,7 @@ async function withStore(mode, act) {
   }
 }
 
-/// `{device, number, privateKey, signedOut}` of this phone, or undefined before enrolment.
+/// `{device, number, privateKey, signedOut, pass}` of this phone, or undefined before enrolment.
 export function loadDevice() {
   return withStore("readonly", (store) => store.get("this"));
 }

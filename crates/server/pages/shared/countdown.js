@@ -2,10 +2,11 @@
 
 import { h, svg } from "/shared/dom.js";
 import { t } from "/shared/messages.js";
-import { minutesAndSeconds, secondsUntil } from "/shared/time.js";
+import { minutesAndSeconds, serverNow } from "/shared/time.js";
 
-/// Returns `{element, stop}`. `from` is when the wait began; `onend` is called once when nothing is left.
-export function countdownRing({ from, deadline, size = 72, onend = () => {}, testid = "countdown" }) {
+/// Returns `{element, stop}`. `from` is when the wait began; `onend` is called once when nothing is left. `clock` is the server's
+/// unless another one is given.
+export function countdownRing({ from, deadline, size = 72, onend = () => {}, testid = "countdown", clock = serverNow }) {
   const width = Math.max(4, Math.round(size / 16));
   const radius = (size - width) / 2;
   const length = 2 * Math.PI * radius;
@@ -28,7 +29,7 @@ export function countdownRing({ from, deadline, size = 72, onend = () => {}, tes
   const stop = () => clearInterval(timer);
   const tick = () => {
     // The clock is known to within the network's delay; more than the whole time would look like a mistake.
-    const seconds = Math.min(total_s, secondsUntil(deadline));
+    const seconds = Math.min(total_s, Math.max(0, Math.ceil((Date.parse(deadline) - clock()) / 1000)));
     words.textContent = minutesAndSeconds(seconds);
     left.setAttribute("stroke-dashoffset", length * (1 - Math.min(1, seconds / total_s)));
     element.classList.toggle("short", seconds <= 30);

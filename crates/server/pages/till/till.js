@@ -12,11 +12,21 @@ const sums = ["6.50", "12.50", "88.00", "368.00"];
 /// A decision takes milliseconds: whatever takes longer waits for somebody.
 const askedAfterMs = 1200;
 
-const state = { amount: sums[1], number: null, verified: false, now: "ready", answer: null, fault: null };
+const state = { amount: sums[1], number: null, code: null, verified: false, now: "ready", answer: null, fault: null };
 let till = null;
 
 function person() {
   return till.phones.find((phone) => phone.number === state.number);
+}
+
+function asks() {
+  if (state.code) return request("POST", "/till/api/scans", { body: { code: state.code, amount: state.amount } });
+  return request("POST", "/till/api/taps", { body: { number: state.number, amount: state.amount, verified: state.verified } });
+}
+
+function scan(code) {
+  state.code = code;
+  tap();
 }
 
 async function tap() {
@@ -28,7 +38,7 @@ async function tap() {
     draw();
   }, askedAfterMs);
   try {
-    state.answer = await request("POST", "/till/api/taps", { body: { number: state.number, amount: state.amount, verified: state.verified } });
+    state.answer = await asks();
     state.now = state.answer.approved ? "approved" : "declined";
   } catch (error) {
     state.now = "declined";
@@ -85,7 +95,7 @@ function machine() {
 }
 
 function again() {
-  Object.assign(state, { now: "ready", answer: null, fault: null });
+  Object.assign(state, { now: "ready", code: null, answer: null, fault: null });
   draw();
 }
 
@@ -104,7 +114,7 @@ function receipt() {
       h(
         "dl",
         {},
-        line(t("till.card"), answer.card),
+        answer.card ? line(t("till.card"), answer.card) : line(t("till.by_code"), `${state.code.slice(0, 2)}•••• ${state.code.slice(-4)}`),
         line(t("till.approval"), answer.approval),
         line(t("till.code"), answer.code),
         line(t("till.trace"), answer.trace),
@@ -130,6 +140,26 @@ function after() {
 
 function choice(pressed, onclick, testid, ...content) {
   return h("button", { type: "button", class: "button second", "aria-pressed": String(pressed), onclick, testid }, ...content);
+}
+
+/// A scanner is a keyboard that types digits and Enter.
+function codeField() {
+  const code = h("input", { class: "input figures", id: "code", type: "text", inputmode: "numeric", autocomplete: "off", placeholder: "28•• •••• •••• •••• ••••", testid: "till-code" });
+  return h(
+    "form",
+    {
+      class: "field",
+      onsubmit: (event) => {
+        event.preventDefault();
+        const digits = code.value.replaceAll(/\s/g, "");
+        if (/^\d{1,99}$/.test(digits)) scan(digits);
+      },
+    },
+    h("label", { for: "code" }, t("till.or_code")),
+    code,
+    h("p", { class: "quiet small" }, t("till.code_hint")),
+    h("button", { type: "submit", class: "button second wide", testid: "till-scan" }, t("till.scan")),
+  );
 }
 
 function choices() {
@@ -163,6 +193,7 @@ function choices() {
         h("input", { type: "checkbox", checked: state.verified, onchange: (event) => { state.verified = event.target.checked; }, testid: "till-verified" }),
         h("span", {}, t("till.unlocked"), h("br", {}), h("span", { class: "quiet small" }, t("till.unlocked_hint", { limit: money(till.tap_limit, till.currency) }))),
       ),
+      codeField(),
     ),
   ];
 }

@@ -182,6 +182,7 @@ pub fn router(till: Arc<Till>) -> Router {
     Router::new()
         .route("/till/api/till", get(show))
         .route("/till/api/taps", post(tap))
+        .route("/till/api/scans", post(scan))
         .route("/till/api/reversals", post(reverse))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
         .with_state(till)
@@ -258,24 +259,65 @@ async fn tap(
         .issuer_authentication
         .as_ref()
         .is_some_and(|authentication| phone.keys.verify_answer(&chip, authentication) == Ok(true));
+    let mut told = answered(open, &heard, message, amount, began).await;
+    told["card"] = last_digits(&file.number).into();
+    told["issuer_verified"] = is_issuer.into();
+    Ok(Json(told).into_response())
+}
+
+/// What the page shows of an answer; what was approved can be taken back.
+async fn answered(
+    open: &Open,
+    heard: &Heard,
+    message: Message,
+    amount: Amount,
+    began: Instant,
+) -> Value {
+    let currency = open.node.currency();
     let id = format!("{:06}", heard.trace);
-    if is_approval(&heard) {
+    if is_approval(heard) {
         let mut paid = open.paid.lock().await;
         if paid.len() == KEPT {
             paid.pop_front();
         }
         paid.push_back((id.clone(), message));
     }
-    let mut told = told(&heard);
+    let mut told = told(heard);
     told["id"] = id.into();
     told["amount"] = amount::show(amount, currency).into();
     told["currency"] = currency.code().into();
-    told["card"] = last_digits(&file.number).into();
-    told["issuer_verified"] = is_issuer.into();
     told["took_ms"] = u64::try_from(began.elapsed().as_millis())
         .unwrap_or(u64::MAX)
         .into();
     told["at"] = time::show(time::now()).into();
+    told
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scan {
+    /// As the phone shows it, perhaps in groups.
+    code: String,
+    amount: String,
+}
+
+/// What a scanner at the till reads off the phone's screen.
+async fn scan(
+    State(till): State<Arc<Till>>,
+    Body { value, .. }: Body<Scan>,
+) -> Result<Response, Problem> {
+    let open = till.get()?;
+    let amount = amount::read("amount", &value.amount, open.node.currency())?;
+    let code: String = value.code.split_whitespace().collect();
+    if code.is_empty() || code.len() > 99 || !code.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(Problem::unprocessable("invalid_code", "a code has digits only").field("code"));
+    }
+    let began = Instant::now();
+    let mut player = connect(open).await?;
+    let message = player.scan(&code, amount.minor().unsigned_abs());
+    let heard = player.exchange(&message).await;
+    let heard = heard.map_err(|error| played(&error))?;
+    let told = answered(open, &heard, message, amount, began).await;
     Ok(Json(told).into_response())
 }
 
