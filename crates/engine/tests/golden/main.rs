@@ -40,6 +40,11 @@ const GOLDEN: &[(&str, &str)] = &[
         "level-3",
         "b301d78ffd389e769d350a6e7a574b51c19e5bdd9dcf982e13570bf8138b084a",
     ),
+    // Tills, tokens and one-time codes.
+    (
+        "level-4",
+        "e70818b2f0127bbf0f6f5b267101881ca10a4642d30fd11ea7725fe8b7363988",
+    ),
 ];
 
 #[test]
@@ -92,6 +97,32 @@ fn in_the_journal_of_level_3_payments_and_keys_leave_often_and_payments_come_bac
         payments > 100 && keys > 50 && back > 10,
         "{payments} {keys} {back}"
     );
+}
+
+#[test]
+fn in_the_journal_of_level_4_tills_are_paid_undone_and_asked_long_after() {
+    let rows = read("level-4");
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    for row in &rows {
+        let batch = Batch::decode(&row.body).expect("a batch");
+        for event in batch.items.iter().flat_map(|item| &item.events) {
+            *counts.entry(kind(event)).or_default() += 1;
+        }
+    }
+    for (what, least) in [
+        ("Till/Decided", 200),
+        ("Till/Undone", 50),
+        ("Till/ShiftClosed", 5),
+        ("Till/Forgotten", 5),
+        ("Token/Issued", 12),
+        ("Token/Suspended", 5),
+        ("Pass/Used", 10),
+        ("Pass/Wrong", 3),
+        ("Archive/Evicted", 50),
+    ] {
+        let seen = counts.get(what).copied().unwrap_or_default();
+        assert!(seen >= least, "{what}: {seen} of {least}; {counts:?}");
+    }
 }
 
 #[test]

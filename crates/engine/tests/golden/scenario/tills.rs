@@ -2,7 +2,11 @@
 
 use paytone_domain::{
     ids::{MessageKey, StoreId, TerminalId, TerminalKey, TokenHash, TokenId},
-    till::{Chip, Did, Earlier, TapRequest, TillAnswer, TillCommand, TillRefusal, Total},
+    pass::{OpenPass, PassKey, Shown, step_at},
+    till::{
+        Chip, Did, Earlier, Sale, ScanRequest, ScannedCode, TapRequest, TillAnswer, TillCommand,
+        TillRefusal, Total,
+    },
     token::NewToken,
 };
 
@@ -30,6 +34,8 @@ pub struct Counter {
     /// Numbers handed out, and how often each was tapped.
     tokens: Vec<(u8, u16)>,
     said: Vec<Said>,
+    /// By which phones show codes.
+    passes: Vec<PassKey>,
 }
 
 fn key(terminal: u8) -> TerminalKey {
@@ -42,7 +48,8 @@ impl Scenario {
             self.open_stores();
         }
         match self.draw(40) {
-            0..20 => self.tap(),
+            0..16 => self.tap(),
+            16..20 => self.scan(),
             20..26 => self.undo(),
             26..30 => self.capture(),
             30..33 => self.give_back(),
@@ -170,6 +177,49 @@ impl Scenario {
         if again {
             assert_eq!(self.say(terminal, original, command), answer);
         }
+    }
+
+    /// A phone shows a code, or somebody makes one up.
+    fn scan(&mut self) {
+        let devices = u32::try_from(self.state().devices.len()).expect("few");
+        let device = DeviceId(1 + u64::from(self.draw(devices)));
+        let drawn = PassKey {
+            index: 2_800_000_000 + self.next() % 1_000,
+            salt: self.next(),
+        };
+        let open = OpenPass {
+            device,
+            replace: self.draw(6) == 0,
+            drawn,
+        };
+        let opened = self.decide(Actor::Device(device), Command::OpenPass(open));
+        if let Answer::Pass(Ok(pass)) = opened {
+            self.counter.passes.push(pass);
+        }
+        let Some(pass) = self.counter.passes.last().copied() else {
+            return;
+        };
+        let shown = Shown {
+            step: step_at(self.core.moment().now),
+            counter: u8::try_from(self.draw(3)).expect("below 3"),
+        };
+        let (terminal, original) = (self.terminal(), self.name(Name::Original));
+        let sale = Sale {
+            terminal: key(terminal),
+            key: self.name(Name::Message),
+            original,
+            amount: Amount::clamped(100 + i64::from(self.draw(40_000))),
+            capture: CaptureMode::Automatic,
+            text: sealed(8),
+            reference_hash: None,
+            wait_seconds: 30,
+        };
+        let code = ScannedCode {
+            index: pass.index,
+            shown: (self.draw(6) > 0).then_some((pass.salt, shown)),
+        };
+        let request = ScanRequest { sale, code };
+        self.say(terminal, original, TillCommand::Scan(Box::new(request)));
     }
 
     /// Asks, looks up what it is told to, and remembers what was paid.
