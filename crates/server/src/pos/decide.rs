@@ -23,15 +23,14 @@ use crate::{
         short_hash::short_hash,
         text::{self, PaymentText, Place},
     },
-    metrics::reading::Views,
     node::Node,
 };
 
 /// Before the terminal gives up there must be time for the answer to travel.
 const MARGIN_SECONDS: u32 = 2;
 const LEAST_WAIT_SECONDS: u32 = 3;
-/// Half of the time that messages stay in the engine's memory.
-const MOST_BEHIND_SECONDS: f64 = 3_600.0;
+/// How long what a till says is held back until the views show all of the journal. A terminal that gives up before says it again.
+const VIEWS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `request` is answered. Nothing if it is not known what became of it: a terminal that hears nothing reverses, one that was declined
 /// does not.
@@ -349,8 +348,9 @@ async fn ask(node: &Node, command: TillCommand) -> Result<TillAnswer, EngineErro
     if answer != TillAnswer::LookUp {
         return Ok(answer);
     }
-    // What the tables do not show yet must still be in memory.
-    if Views::of(node).behind_seconds > MOST_BEHIND_SECONDS {
+    // They may be made again at this moment, and nothing is known by what they do not show yet.
+    let position = *node.engine.position().borrow();
+    if !node.views.reached(position, VIEWS_PATIENCE).await {
         tracing::error!("the views are too far behind to find what tills did long ago");
         return Ok(TillAnswer::Refused(TillRefusal::Busy));
     }
